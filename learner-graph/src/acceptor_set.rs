@@ -102,7 +102,9 @@ impl AcceptorSet {
     /// The members in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = AcceptorId> + use<> {
         let words = self.0;
-        (0..WORDS).flat_map(move |index| Bits(words[index]).map(move |bit| AcceptorId((index * 64 + bit) as u16)))
+        (0..WORDS).flat_map(move |index| {
+            Bits(words[index]).map(move |bit| AcceptorId((index * 64 + bit) as u16))
+        })
     }
 
     fn zip(&self, other: &Self, combine: impl Fn(u64, u64) -> u64) -> Self {

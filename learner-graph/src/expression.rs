@@ -58,7 +58,9 @@ impl Expression {
         };
         match self {
             Expression::Acceptor(acceptor) => Some(Shares::new(vec![(*acceptor, 1)], 1)),
-            Expression::AtLeast { at_least, of } => Some(Shares::new(singles(of)?, *at_least as u128)),
+            Expression::AtLeast { at_least, of } => {
+                Some(Shares::new(singles(of)?, *at_least as u128))
+            }
             Expression::AllOf(of) => Some(Shares::new(singles(of)?, of.len() as u128)),
             Expression::AnyOf(_) => None,
             Expression::Stake { at_least, stake } => Some(Shares::new(stake.clone(), *at_least)),
@@ -95,7 +97,9 @@ impl Quorum {
     /// Stake, total and least quorum, if it is one threshold or stake rule: what `overlap` is defined for.
     pub fn shares(&self) -> Option<Shares> {
         match self {
-            Quorum::Stake { stake, rule } => Some(Shares::new(stake.clone(), rule.least(total(stake)))),
+            Quorum::Stake { stake, rule } => {
+                Some(Shares::new(stake.clone(), rule.least(total(stake))))
+            }
             Quorum::Expression(expression) => expression.shares(),
         }
     }
@@ -123,8 +127,11 @@ impl Fraction {
     pub fn least(self, total: u128) -> u128 {
         let product = Weight::from(total) * Weight::from(self.numerator);
         let denominator = Weight::from(self.denominator);
-        let least =
-            if self.above { product / denominator + Weight::from(1u64) } else { product.div_ceil(denominator) };
+        let least = if self.above {
+            product / denominator + Weight::from(1u64)
+        } else {
+            product.div_ceil(denominator)
+        };
         least.saturating_to()
     }
 }
@@ -154,7 +161,9 @@ pub struct Edge {
 /// # Panics
 /// If it is above 2¹²⁸ − 1; whoever makes a stake checks.
 pub(crate) fn total(stake: &[(AcceptorId, u128)]) -> u128 {
-    stake.iter().fold(0u128, |total, (_, stake)| total.checked_add(*stake).expect("a total stake is a u128"))
+    stake.iter().fold(0u128, |total, (_, stake)| {
+        total.checked_add(*stake).expect("a total stake is a u128")
+    })
 }
 
 fn weighted(at_least: u128, stake: &[(AcceptorId, u128)]) -> Condition {

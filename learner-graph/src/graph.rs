@@ -74,7 +74,9 @@ pub enum GraphError {
         learner: String,
     },
     /// A declared `overlap` edge that does not exist.
-    #[error("there is no `overlap` edge here: {why}; leave the edge out, or raise the quorums or the overlap")]
+    #[error(
+        "there is no `overlap` edge here: {why}; leave the edge out, or raise the quorums or the overlap"
+    )]
     NoOverlap {
         /// The edge.
         edge: usize,
@@ -145,10 +147,23 @@ impl LearnerGraph {
     /// # Panics
     /// If the declarations break what their fields promise; [`crate::file::read`] makes none that do.
     pub fn new(declarations: Declarations) -> Result<Self, GraphError> {
-        assert!(declarations.acceptors.len() <= ACCEPTORS_MAX && declarations.learners.len() <= LEARNERS_MAX);
-        assert!(declarations.acceptors.is_sorted_by(|a, b| a.name < b.name), "acceptors are sorted by name");
-        assert!(declarations.learners.is_sorted_by(|a, b| a.name < b.name), "learners are sorted by name");
-        let quorums = declarations.learners.iter().map(|learner| Arc::new(learner.quorum.condition())).collect();
+        assert!(
+            declarations.acceptors.len() <= ACCEPTORS_MAX
+                && declarations.learners.len() <= LEARNERS_MAX
+        );
+        assert!(
+            declarations.acceptors.is_sorted_by(|a, b| a.name < b.name),
+            "acceptors are sorted by name"
+        );
+        assert!(
+            declarations.learners.is_sorted_by(|a, b| a.name < b.name),
+            "learners are sorted by name"
+        );
+        let quorums = declarations
+            .learners
+            .iter()
+            .map(|learner| Arc::new(learner.quorum.condition()))
+            .collect();
         let mut graph =
             LearnerGraph { declarations, quorums, links: Vec::new(), disjoint: BTreeMap::new() };
         for index in 0..graph.declarations.edges.len() {
@@ -182,7 +197,10 @@ impl LearnerGraph {
 
     /// The acceptor called `name`.
     pub fn acceptor(&self, name: &str) -> Option<AcceptorId> {
-        let found = self.declarations.acceptors.binary_search_by(|acceptor| acceptor.name.as_str().cmp(name));
+        let found = self
+            .declarations
+            .acceptors
+            .binary_search_by(|acceptor| acceptor.name.as_str().cmp(name));
         found.ok().map(AcceptorId::new)
     }
 
@@ -198,13 +216,21 @@ impl LearnerGraph {
 
     /// The learner called `name`.
     pub fn learner(&self, name: &str) -> Option<LearnerId> {
-        let found = self.declarations.learners.binary_search_by(|learner| learner.name.as_str().cmp(name));
+        let found =
+            self.declarations.learners.binary_search_by(|learner| learner.name.as_str().cmp(name));
         found.ok().map(LearnerId::new)
     }
 
     /// The condition that holds at the quorums of `learner`.
     pub fn quorum(&self, learner: LearnerId) -> &Condition {
         &self.quorums[learner.index()]
+    }
+
+    /// The `overlap` edge of two learners, declared or not; none if it does not exist, or is not defined.
+    pub fn overlap(&self, a: LearnerId, b: LearnerId) -> Option<Condition> {
+        let shares =
+            |learner: LearnerId| self.declarations.learners[learner.index()].quorum.shares();
+        Some(Condition::Threshold(overlap(&shares(a)?, &shares(b)?).ok()?))
     }
 
     /// The edges that exist, declared ones and default self-edges, not condensed; sorted by `between`.
@@ -222,7 +248,7 @@ impl LearnerGraph {
         self.declarations.edges.iter().any(|edge| edge.between == between)
     }
 
-    /// The log called `name`: a declared one, a learner's base log, or `all`.
+    /// The log called `name`: a declared one, a learner's base log, or `all` where none is declared.
     pub fn log(&self, name: &str) -> Option<Log> {
         if let Some(log) = self.declarations.logs.iter().find(|log| log.name == name) {
             return Some(self.log_of(&log.name, log.learners, log.level));
@@ -230,7 +256,8 @@ impl LearnerGraph {
         if let Some(learner) = self.learner(name) {
             return Some(self.log_of(name, LearnerSet::from_iter([learner]), false));
         }
-        (name == ALL).then(|| self.log_of(ALL, self.learners().collect(), false))
+        let all = name == ALL && self.declarations.logs.is_empty();
+        all.then(|| self.log_of(ALL, self.learners().collect(), false))
     }
 
     /// The logs that the commands answer for: the declared ones, and the base log of each learner that is in none of
@@ -241,17 +268,30 @@ impl LearnerGraph {
         if declared.is_empty() && self.declarations.learners.len() > 1 {
             names.push(ALL);
         } else {
-            let in_declared = declared.iter().fold(LearnerSet::EMPTY, |all, log| all.union(log.learners));
-            names.extend(self.learners().filter(|id| !in_declared.contains(*id)).map(|id| self.learner_name(id)));
+            let in_declared =
+                declared.iter().fold(LearnerSet::EMPTY, |all, log| all.union(log.learners));
+            names.extend(
+                self.learners()
+                    .filter(|id| !in_declared.contains(*id))
+                    .map(|id| self.learner_name(id)),
+            );
         }
         names.sort_unstable();
-        names.into_iter().map(|name| self.log(name).expect("a log of this graph has one of its names")).collect()
+        names
+            .into_iter()
+            .map(|name| self.log(name).expect("a log of this graph has one of its names"))
+            .collect()
     }
 
     /// The restriction of the graph to `learners`.
     fn log_of(&self, name: &str, learners: LearnerSet, level: bool) -> Log {
-        let links = self.links.iter().filter(|link| learners.contains(link.between.0) && learners.contains(link.between.1));
-        Log::new(name, learners, &self.quorums, links.cloned().collect(), self.acceptors(), level)
+        let links = self
+            .links
+            .iter()
+            .filter(|link| learners.contains(link.between.0) && learners.contains(link.between.1));
+        let log =
+            Log::new(name, learners, &self.quorums, links.cloned().collect(), self.acceptors());
+        if level { log.levelled() } else { log }
     }
 
     fn declared_link(&self, index: usize) -> Result<Link, GraphError> {
@@ -262,16 +302,21 @@ impl LearnerGraph {
             Safe::Overlap => {
                 let shares = |learner: LearnerId| {
                     let declared = &self.declarations.learners[learner.index()];
-                    let no_shares = || GraphError::NoShares { edge: index, learner: declared.name.clone() };
+                    let no_shares =
+                        || GraphError::NoShares { edge: index, learner: declared.name.clone() };
                     declared.quorum.shares().ok_or_else(no_shares)
                 };
                 let threshold = overlap(&shares(a)?, &shares(b)?);
-                Condition::Threshold(threshold.map_err(|why| GraphError::NoOverlap { edge: index, why })?)
+                Condition::Threshold(
+                    threshold.map_err(|why| GraphError::NoOverlap { edge: index, why })?,
+                )
             }
             Safe::Largest => largest(self.quorum(a), self.quorum(b)).map_err(|why| match why {
                 NoLargest::TooMany => GraphError::TooManyIntersections { edge: index },
                 NoLargest::Disjoint(of_a, of_b) => {
-                    let quorum = |learner, set| format!("{} of `{}`", self.name_list(set), self.learner_name(learner));
+                    let quorum = |learner, set| {
+                        format!("{} of `{}`", self.name_list(set), self.learner_name(learner))
+                    };
                     GraphError::Disjoint {
                         edge: index,
                         quorums: format!("the quorums {} and {}", quorum(a, of_a), quorum(b, of_b)),
@@ -289,7 +334,8 @@ impl LearnerGraph {
             return Ok(());
         }
         let declared = &self.declarations.learners[index];
-        let from_shares = declared.quorum.shares().and_then(|shares| overlap(&shares, &shares).ok());
+        let from_shares =
+            declared.quorum.shares().and_then(|shares| overlap(&shares, &shares).ok());
         let condition = match from_shares {
             Some(threshold) => Condition::Threshold(threshold),
             None => match largest(self.quorum(learner), self.quorum(learner)) {
@@ -299,7 +345,10 @@ impl LearnerGraph {
                     return Ok(());
                 }
                 Err(NoLargest::TooMany) => {
-                    return Err(GraphError::SelfEdgeTooLarge { learner: index, name: declared.name.clone() });
+                    return Err(GraphError::SelfEdgeTooLarge {
+                        learner: index,
+                        name: declared.name.clone(),
+                    });
                 }
             },
         };
@@ -335,23 +384,37 @@ impl LearnerGraph {
 /// conditions, edges, logs. Addresses, and the order in the file, do not count.
 impl borsh::BorshSerialize for LearnerGraph {
     fn serialize<W: std::io::Write>(&self, out: &mut W) -> std::io::Result<()> {
-        let acceptors: Vec<(&str, Option<[u8; 32]>)> =
-            self.declarations.acceptors.iter().map(|acceptor| (acceptor.name.as_str(), acceptor.public_key)).collect();
+        let acceptors: Vec<(&str, Option<[u8; 32]>)> = self
+            .declarations
+            .acceptors
+            .iter()
+            .map(|acceptor| (acceptor.name.as_str(), acceptor.public_key))
+            .collect();
         acceptors.serialize(out)?;
-        let learners: Vec<(&str, &Condition)> =
-            self.learners().map(|learner| (self.learner_name(learner), self.quorum(learner))).collect();
+        let learners: Vec<(&str, &Condition)> = self
+            .learners()
+            .map(|learner| (self.learner_name(learner), self.quorum(learner)))
+            .collect();
         learners.serialize(out)?;
         let links: Vec<(u8, u8, &Condition)> = self
             .links
             .iter()
-            .map(|link| (link.between.0.index() as u8, link.between.1.index() as u8, &*link.condition))
+            .map(|link| {
+                (link.between.0.index() as u8, link.between.1.index() as u8, &*link.condition)
+            })
             .collect();
         links.serialize(out)?;
         let logs: Vec<(&str, Vec<u8>, bool)> = self
             .declarations
             .logs
             .iter()
-            .map(|log| (log.name.as_str(), log.learners.iter().map(|id| id.index() as u8).collect(), log.level))
+            .map(|log| {
+                (
+                    log.name.as_str(),
+                    log.learners.iter().map(|id| id.index() as u8).collect(),
+                    log.level,
+                )
+            })
             .collect();
         logs.serialize(out)
     }

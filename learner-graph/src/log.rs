@@ -26,7 +26,7 @@ pub struct Log {
     quorums: Vec<Arc<Condition>>,
     links: Vec<Link>,
     everyone: AcceptorSet,
-    level: bool,
+    levelled: bool,
 }
 
 impl Log {
@@ -36,9 +36,15 @@ impl Log {
         quorums: &[Arc<Condition>],
         links: Vec<Link>,
         everyone: AcceptorSet,
-        level: bool,
     ) -> Self {
-        Log { name: name.to_owned(), learners, quorums: quorums.to_vec(), links, everyone, level }
+        Log {
+            name: name.to_owned(),
+            learners,
+            quorums: quorums.to_vec(),
+            links,
+            everyone,
+            levelled: false,
+        }
     }
 
     /// Its name.
@@ -56,15 +62,25 @@ impl Log {
         &self.links
     }
 
-    /// Whether its edges are levelled: each is what all (condensed) edges have in common.
+    /// Whether each edge is what all edges have in common.
     pub fn is_levelled(&self) -> bool {
-        self.level
+        self.levelled
     }
 
-    /// This log with its edges levelled, for comparing the prices; no change for one learner.
+    /// This log with its edges levelled: each becomes what all of them have in common, self-edges included.
     #[must_use]
     pub fn levelled(&self) -> Log {
-        Log { level: true, ..self.clone() }
+        let mut parts: Vec<Condition> =
+            self.links.iter().flat_map(|link| link.condition.conjuncts()).cloned().collect();
+        parts.sort();
+        parts.dedup();
+        if parts.is_empty() {
+            return Log { levelled: true, ..self.clone() };
+        }
+        let common = Arc::new(Condition::at_least(parts.len(), parts));
+        let links =
+            self.links.iter().map(|link| Link { between: link.between, condition: common.clone() });
+        Log { links: links.collect(), levelled: true, ..self.clone() }
     }
 
     /// Every acceptor of the graph: safe sets may name acceptors that are in no quorum of the log.
@@ -79,7 +95,9 @@ impl Log {
 
     /// The acceptors of the log: those that occur in a quorum of one of its learners.
     pub fn acceptors(&self) -> AcceptorSet {
-        self.learners.iter().fold(AcceptorSet::EMPTY, |all, learner| all.union(&self.members(learner)))
+        self.learners
+            .iter()
+            .fold(AcceptorSet::EMPTY, |all, learner| all.union(&self.members(learner)))
     }
 
     /// The condition that holds at the quorums of `learner`.
@@ -112,10 +130,6 @@ impl Log {
                 joined.union(connections.connected[learner.index()])
             });
             joined.iter().for_each(|learner| connections.connected[learner.index()] = joined);
-        }
-        let one_component = |learner: LearnerId| connections.connected[learner.index()] == self.learners;
-        if self.level && !self.learners.iter().all(one_component) {
-            connections.connected = [LearnerSet::EMPTY; LEARNERS_MAX];
         }
         connections
     }

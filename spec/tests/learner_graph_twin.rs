@@ -13,18 +13,22 @@ use std::collections::BTreeSet;
 
 /// Random graphs of a run; `HPAXOS_TWIN_GRAPHS=1000000` for a long one.
 fn graphs() -> u64 {
-    std::env::var("HPAXOS_TWIN_GRAPHS").map_or(10_000, |count| count.parse().expect("a number of graphs"))
+    std::env::var("HPAXOS_TWIN_GRAPHS")
+        .map_or(10_000, |count| count.parse().expect("a number of graphs"))
 }
 
 #[test]
 fn random_graphs() {
-    let first: u64 = std::env::var("HPAXOS_TWIN_SEED").map_or(1, |seed| seed.parse().expect("a seed"));
+    let first: u64 =
+        std::env::var("HPAXOS_TWIN_SEED").map_or(1, |seed| seed.parse().expect("a seed"));
     let mut seen = Seen::default();
     for seed in first..first + graphs() {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let graph = random_graph::graph(&mut rng);
         let text = random_graph::file(&graph);
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| compare(&graph, &text, &mut rng)));
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            compare(&graph, &text, &mut rng)
+        }));
         match outcome {
             Ok(kinds) => seen.add(&kinds),
             Err(_) => panic!(
@@ -81,7 +85,10 @@ fn set(mask: Set) -> AcceptorSet {
 }
 
 fn mask(names: &[String]) -> Set {
-    names.iter().map(|name| 1 << ACCEPTORS.iter().position(|known| known == name).expect("a known name")).sum()
+    names
+        .iter()
+        .map(|name| 1 << ACCEPTORS.iter().position(|known| known == name).expect("a known name"))
+        .sum()
 }
 
 /// Compares every answer of every command; panics where one differs.
@@ -96,7 +103,8 @@ fn compare(naive: &Graph, text: &str, rng: &mut impl Rng) -> Seen {
         }
     };
     assert!(naive.is_usable(), "a declared edge does not exist, and nobody said so");
-    let again = file::read(&file::write(graph.declarations())).expect("what is written can be read");
+    let again =
+        file::read(&file::write(graph.declarations())).expect("what is written can be read");
     assert_eq!(again.declarations(), graph.declarations());
 
     let mut effort = Effort::steps(Effort::DEFAULT_STEPS);
@@ -109,7 +117,11 @@ fn compare(naive: &Graph, text: &str, rng: &mut impl Rng) -> Seen {
             _ => {
                 let learners: BTreeSet<usize> = log.learners.iter().copied().collect();
                 let declared = naive.logs.iter().any(|(declared, _)| *declared == learners);
-                if declared { random_graph::log_name(&learners) } else { LEARNERS[log.learners[0]].to_owned() }
+                if declared {
+                    random_graph::log_name(&learners)
+                } else {
+                    LEARNERS[log.learners[0]].to_owned()
+                }
             }
         };
         compare_check(naive, &log, &name, &checked, &mut seen);
@@ -119,13 +131,19 @@ fn compare(naive: &Graph, text: &str, rng: &mut impl Rng) -> Seen {
     }
     compare_stake(naive, &graph, &mut effort);
     for _ in 0..3 {
-        compare_situation(naive, &graph, rng.random_range(naive.sets()), rng.random_range(naive.sets()));
+        compare_situation(
+            naive,
+            &graph,
+            rng.random_range(naive.sets()),
+            rng.random_range(naive.sets()),
+        );
     }
     seen
 }
 
 fn compare_check(naive: &Graph, log: &Log, name: &str, checked: &CheckAnswer, seen: &mut Seen) {
-    let answer = checked.logs.iter().find(|answer| answer.log == name).expect("each log has an answer");
+    let answer =
+        checked.logs.iter().find(|answer| answer.log == name).expect("each log has an answer");
     let mut rows = answer.edges.iter();
     let mut all_valid = true;
     for a in 0..log.learners.len() {
@@ -143,19 +161,30 @@ fn compare_check(naive: &Graph, log: &Log, name: &str, checked: &CheckAnswer, se
             assert_eq!(row.counterexample.is_none(), valid);
             if let Some(counterexample) = &row.counterexample {
                 let safe = mask(&counterexample.safe);
-                let quorums = counterexample.quorums.each_ref().map(|quorum| mask(&quorum.acceptors));
+                let quorums =
+                    counterexample.quorums.each_ref().map(|quorum| mask(&quorum.acceptors));
                 assert_eq!(safe & quorums[0] & quorums[1], 0, "{counterexample:?}");
-                assert!(naive.quorums(l)[quorums[0]] && naive.quorums(k)[quorums[1]], "{counterexample:?}");
-                assert_eq!(counterexample.quorums.each_ref().map(|quorum| &*quorum.learner), [LEARNERS[l], LEARNERS[k]]);
+                assert!(
+                    naive.quorums(l)[quorums[0]] && naive.quorums(k)[quorums[1]],
+                    "{counterexample:?}"
+                );
+                assert_eq!(
+                    counterexample.quorums.each_ref().map(|quorum| &*quorum.learner),
+                    [LEARNERS[l], LEARNERS[k]]
+                );
                 let all = naive.sets().end - 1;
-                assert!(if missing { safe == all } else { log.edges[a][b][safe] }, "{counterexample:?}");
+                assert!(
+                    if missing { safe == all } else { log.edges[a][b][safe] },
+                    "{counterexample:?}"
+                );
             }
         }
     }
     assert_eq!(rows.next(), None, "no row without an edge");
     assert_eq!(answer.valid, Some(all_valid));
     assert_eq!(answer.sends, Some(naive.sends(log)), "sends of {name}");
-    let named = |triple: &[usize; 3]| triple.map(|position| LEARNERS[log.learners[position]].to_owned());
+    let named =
+        |triple: &[usize; 3]| triple.map(|position| LEARNERS[log.learners[position]].to_owned());
     let uncovered: Vec<[String; 3]> = naive.uncovered(log).iter().map(named).collect();
     assert_eq!(answer.uncovered.as_ref(), Some(&uncovered));
     seen.valid += usize::from(all_valid);
@@ -163,7 +192,11 @@ fn compare_check(naive: &Graph, log: &Log, name: &str, checked: &CheckAnswer, se
     seen.uncovered += usize::from(!uncovered.is_empty());
     seen.three_sends_of_several += usize::from(log.learners.len() > 1 && naive.sends(log) == 3);
     seen.levelled += usize::from(
-        log.learners.len() > 1 && naive.logs.iter().any(|(learners, level)| *level && learners.iter().eq(&log.learners)),
+        log.learners.len() > 1
+            && naive
+                .logs
+                .iter()
+                .any(|(learners, level)| *level && learners.iter().eq(&log.learners)),
     );
 }
 
@@ -172,7 +205,8 @@ fn compare_covers(naive: &Graph, log: &Log, name: &str, graph: &LearnerGraph, ef
     for l in 0..log.learners.len() {
         for k in 0..log.learners.len() {
             let id = |position: usize| LearnerId::new(log.learners[position]);
-            let expected: BTreeSet<usize> = naive.covers(log, l, k).iter().map(|m| log.learners[*m]).collect();
+            let expected: BTreeSet<usize> =
+                naive.covers(log, l, k).iter().map(|m| log.learners[*m]).collect();
             let found = covers(&real, id(l), id(k), effort).expect("settled");
             assert!(found.iter().map(LearnerId::index).eq(expected), "covers {l} {k}");
         }
@@ -180,10 +214,17 @@ fn compare_covers(naive: &Graph, log: &Log, name: &str, graph: &LearnerGraph, ef
 }
 
 fn compare_analysis(naive: &Graph, log: &Log, name: &str, analyzed: &AnalyzeAnswer, costs: &[u64]) {
-    let answer = analyzed.logs.iter().find(|answer| answer.log == name).expect("each log has an answer");
+    let answer =
+        analyzed.logs.iter().find(|answer| answer.log == name).expect("each log has an answer");
     assert_eq!(answer.sends, Some(naive.sends(log)));
     let all = naive.sets().end - 1;
-    assert!(answer.learners.iter().map(|learner| &*learner.id).eq(log.learners.iter().map(|l| LEARNERS[*l])));
+    assert!(
+        answer
+            .learners
+            .iter()
+            .map(|learner| &*learner.id)
+            .eq(log.learners.iter().map(|l| LEARNERS[*l]))
+    );
     for (position, learner) in answer.learners.iter().enumerate() {
         let quorums = naive.quorums(log.learners[position]);
         compare_breaking(naive, &learner.halts_if, &quorums, costs);
@@ -210,7 +251,8 @@ fn compare_breaking(naive: &Graph, breaking: &Breaking, condition: &[bool], cost
             let failed = mask(acceptors);
             assert!(!condition[all & !failed], "{breaking:?} does not break it");
             assert_eq!(*size, acceptors.len());
-            let cost: u64 = (0..naive.acceptors).filter(|i| failed >> i & 1 == 1).map(|i| costs[i]).sum();
+            let cost: u64 =
+                (0..naive.acceptors).filter(|i| failed >> i & 1 == 1).map(|i| costs[i]).sum();
             assert_eq!(Some(cost), expected, "{breaking:?}");
             if let Some(stake) = stake {
                 assert_eq!(*stake, cost.to_string());
@@ -243,7 +285,11 @@ fn sorted_by_name(naive: &Graph) -> Vec<Log> {
         .map(|log| {
             let learners: BTreeSet<usize> = log.learners.iter().copied().collect();
             let declared = naive.logs.iter().any(|(declared, _)| *declared == learners);
-            let name = if declared { random_graph::log_name(&learners) } else { LEARNERS[log.learners[0]].to_owned() };
+            let name = if declared {
+                random_graph::log_name(&learners)
+            } else {
+                LEARNERS[log.learners[0]].to_owned()
+            };
             (name, log)
         })
         .collect();
@@ -263,7 +309,8 @@ fn compare_situation(naive: &Graph, graph: &LearnerGraph, byzantine: Set, crashe
         for a in 0..log.learners.len() {
             for b in a..log.learners.len() {
                 if log.edges[a][b][all & !byzantine] {
-                    expected.push([a, b].map(|position| LEARNERS[log.learners[position]].to_owned()));
+                    expected
+                        .push([a, b].map(|position| LEARNERS[log.learners[position]].to_owned()));
                 } else {
                     unharmed &= !log.edges[a][b][all];
                 }
@@ -292,12 +339,19 @@ fn all_small_graphs() {
                 if !known.insert(canonical(&list, &permutations)) {
                     continue;
                 }
-                let pairs: &[(usize, usize)] = if list.len() == 1 { &[(0, 0)] } else { &[(0, 0), (1, 1), (0, 1)] };
+                let pairs: &[(usize, usize)] =
+                    if list.len() == 1 { &[(0, 0)] } else { &[(0, 0), (1, 1), (0, 1)] };
                 for choice in 0..3usize.pow(pairs.len() as u32) {
-                    let kind = |index: usize| [None, Some(Safe::Largest), Some(Safe::Overlap)][choice / 3usize.pow(index as u32) % 3].clone();
+                    let kind = |index: usize| {
+                        [None, Some(Safe::Largest), Some(Safe::Overlap)]
+                            [choice / 3usize.pow(index as u32) % 3]
+                            .clone()
+                    };
                     let edges = pairs.iter().enumerate();
-                    let edges = edges.filter_map(|(index, (a, b))| Some((*a, *b, kind(index)?))).collect();
-                    let learners = list.iter().map(|family| Quorum::Expression(expression(family))).collect();
+                    let edges =
+                        edges.filter_map(|(index, (a, b))| Some((*a, *b, kind(index)?))).collect();
+                    let learners =
+                        list.iter().map(|family| Quorum::Expression(expression(family))).collect();
                     let graph = Graph { acceptors, learners, edges, logs: Vec::new() };
                     let seen = compare(&graph, &random_graph::file(&graph), &mut rng);
                     compared += 1;
@@ -351,7 +405,9 @@ fn permutations(count: usize) -> Vec<Vec<usize>> {
 
 fn canonical(list: &[Family], permutations: &[Vec<usize>]) -> Vec<Family> {
     let renamed = |permutation: &Vec<usize>| {
-        let rename = |set: Set| (0..permutation.len()).filter(|i| set >> i & 1 == 1).map(|i| 1 << permutation[i]).sum();
+        let rename = |set: Set| {
+            (0..permutation.len()).filter(|i| set >> i & 1 == 1).map(|i| 1 << permutation[i]).sum()
+        };
         let mut list: Vec<Family> = list
             .iter()
             .map(|family| {
@@ -368,7 +424,9 @@ fn canonical(list: &[Family], permutations: &[Vec<usize>]) -> Vec<Family> {
 
 /// A family as a count where it is one, so that `overlap` is defined; else as a list of sets.
 fn expression(family: &Family) -> Expression {
-    let named = |set: Set| (0..4).filter(|i| set >> i & 1 == 1).map(Expression::Acceptor).collect::<Vec<_>>();
+    let named = |set: Set| {
+        (0..4).filter(|i| set >> i & 1 == 1).map(Expression::Acceptor).collect::<Vec<_>>()
+    };
     let union = family.iter().fold(0, |all, set| all | set);
     let least = family[0].count_ones();
     let choices = (0..16usize).filter(|set| set & !union == 0 && set.count_ones() == least).count();

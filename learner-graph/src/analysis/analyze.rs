@@ -130,7 +130,8 @@ impl AnalyzeAnswer {
 impl LogAnswer {
     /// Whether every answer is exact.
     pub fn is_settled(&self) -> bool {
-        let learners = self.learners.iter().flat_map(|learner| [&learner.halts_if, &learner.forks_if]);
+        let learners =
+            self.learners.iter().flat_map(|learner| [&learner.halts_if, &learner.forks_if]);
         let mut all = learners.chain(self.pairs.iter().map(|pair| &pair.disagree_if));
         self.sends.is_some() && all.all(Breaking::is_settled)
     }
@@ -138,13 +139,16 @@ impl LogAnswer {
 
 /// What it takes to break each log of `graph`, as given.
 pub fn analyze(graph: &LearnerGraph, by: &By, effort: &mut Effort) -> AnalyzeAnswer {
-    AnalyzeAnswer { logs: graph.logs().iter().map(|log| analyze_log(graph, log, by, effort)).collect() }
+    AnalyzeAnswer {
+        logs: graph.logs().iter().map(|log| analyze_log(graph, log, by, effort)).collect(),
+    }
 }
 
 /// What it takes to break `log`, a log of `graph` as given or levelled.
 pub fn analyze_log(graph: &LearnerGraph, log: &Log, by: &By, effort: &mut Effort) -> LogAnswer {
     let all_safe = log.connections(&AcceptorSet::EMPTY);
-    let connected: Vec<_> = pairs(log).filter(|(a, b)| a != b && all_safe.connected(*a).contains(*b)).collect();
+    let connected: Vec<_> =
+        pairs(log).filter(|(a, b)| a != b && all_safe.connected(*a).contains(*b)).collect();
     let total = log.learners().len() + connected.len();
     let mut breaker = Breaker::new(graph, log, by);
     let name = |learner: LearnerId| graph.learner_name(learner).to_owned();
@@ -159,9 +163,13 @@ pub fn analyze_log(graph: &LearnerGraph, log: &Log, by: &By, effort: &mut Effort
     }
     let mut pairs = Vec::new();
     for (index, (a, b)) in connected.into_iter().enumerate() {
-        let what = || format!("{}: {}-{}", log.name(), graph.learner_name(a), graph.learner_name(b));
+        let what =
+            || format!("{}: {}-{}", log.name(), graph.learner_name(a), graph.learner_name(b));
         effort.begin(what, learners.len() + index, total);
-        pairs.push(PairAnswer { between: [name(a), name(b)], disagree_if: breaker.disentangles(a, b, effort) });
+        pairs.push(PairAnswer {
+            between: [name(a), name(b)],
+            disagree_if: breaker.disentangles(a, b, effort),
+        });
     }
     LogAnswer { log: log.name().to_owned(), sends: covers::sends(log, effort), learners, pairs }
 }
@@ -196,7 +204,7 @@ impl<'a> Breaker<'a> {
 
     /// A learner from itself: its chain forks.
     fn disentangles(&mut self, a: LearnerId, b: LearnerId, effort: &mut Effort) -> Breaking {
-        let tie = Tie::between(self.log, a, b);
+        let tie = Tie::between(a, b);
         let everyone = self.log.everyone();
         let broken = |failed: &AcceptorSet| !tie.holds(self.log, &everyone.difference(failed));
         if broken(&AcceptorSet::EMPTY) {
@@ -225,10 +233,13 @@ impl<'a> Breaker<'a> {
             Answer::Undecided { at_least, best: None } => (at_least, self.cost(&all)),
         };
         match self.by {
-            By::Count => Breaking::Unsettled { at_least: at_least as usize, at_most: at_most as usize },
-            By::Stake(_) => {
-                Breaking::UnsettledStake { at_least: at_least.to_string(), at_most: at_most.to_string() }
+            By::Count => {
+                Breaking::Unsettled { at_least: at_least as usize, at_most: at_most as usize }
             }
+            By::Stake(_) => Breaking::UnsettledStake {
+                at_least: at_least.to_string(),
+                at_most: at_most.to_string(),
+            },
         }
     }
 
@@ -247,5 +258,11 @@ impl<'a> Breaker<'a> {
 }
 
 fn question(acceptors: AcceptorSet, costs: &Arc<Vec<u128>>) -> Question {
-    Question { acceptors, options: OPTIONS, requirements: Vec::new(), cost: Some(costs.clone()), below: None }
+    Question {
+        acceptors,
+        options: OPTIONS,
+        requirements: Vec::new(),
+        cost: Some(costs.clone()),
+        below: None,
+    }
 }

@@ -69,17 +69,17 @@ pub struct NamedQuorum {
 
 /// Checks every log of `graph`.
 pub fn check(graph: &LearnerGraph, effort: &mut Effort) -> CheckAnswer {
-    let logs: Vec<CheckedLog> = graph.logs().iter().map(|log| check_log(graph, log, effort)).collect();
+    let logs: Vec<CheckedLog> =
+        graph.logs().iter().map(|log| check_log(graph, log, effort)).collect();
     CheckAnswer { valid: all(logs.iter().map(|log| log.valid)), logs, network: None }
 }
 
 /// Yes if all are, no if one is not, else open.
-fn all(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
-    parts.fold(Some(true), |all, part| match (all, part) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        _ => None,
-    })
+fn all(parts: impl Iterator<Item = Option<bool>> + Clone) -> Option<bool> {
+    if parts.clone().any(|part| part == Some(false)) {
+        return Some(false);
+    }
+    parts.clone().all(|part| part == Some(true)).then_some(true)
 }
 
 fn check_log(graph: &LearnerGraph, log: &Log, effort: &mut Effort) -> CheckedLog {
@@ -90,7 +90,9 @@ fn check_log(graph: &LearnerGraph, log: &Log, effort: &mut Effort) -> CheckedLog
     let rows: Vec<(LearnerId, LearnerId)> = pairs(log).filter(|(a, b)| exists(*a, *b)).collect();
     let mut edges = Vec::new();
     for (index, (a, b)) in rows.iter().enumerate() {
-        let what = || format!("{}: edge {}-{}", log.name(), graph.learner_name(*a), graph.learner_name(*b));
+        let what = || {
+            format!("{}: edge {}-{}", log.name(), graph.learner_name(*a), graph.learner_name(*b))
+        };
         effort.begin(what, index, rows.len());
         edges.push(check_edge(graph, log, (*a, *b), effort));
     }
@@ -101,7 +103,8 @@ fn check_log(graph: &LearnerGraph, log: &Log, effort: &mut Effort) -> CheckedLog
         log: log.name().to_owned(),
         valid: all(edges.iter().map(|edge| edge.valid)),
         sends: covers::sends(log, effort),
-        uncovered: uncovered.map(|triples| triples.iter().map(|triple| triple.each_ref().map(name)).collect()),
+        uncovered: uncovered
+            .map(|triples| triples.iter().map(|triple| triple.each_ref().map(name)).collect()),
         edges,
     }
 }
@@ -116,18 +119,22 @@ fn check_edge(
     let found = match graph.disjoint_quorums(a).filter(|_| a == b) {
         // The default self-edge does not exist: with everybody safe, two quorums have nobody in common.
         Some((of_a, of_b)) => Ok(Some(Sets { safe: log.everyone(), quorums: [of_a, of_b] })),
-        None => disjoint(log, between, effort),
+        None => disjoint(graph, log, between, effort),
     };
-    let names = |set: &AcceptorSet| set.iter().map(|acceptor| graph.acceptor_name(acceptor).to_owned()).collect();
+    let names = |set: &AcceptorSet| {
+        set.iter().map(|acceptor| graph.acceptor_name(acceptor).to_owned()).collect()
+    };
     EdgeAnswer {
         between: [a, b].map(|learner| graph.learner_name(learner).to_owned()),
         declared: graph.is_declared(between),
         valid: found.as_ref().ok().map(Option::is_none),
         counterexample: found.ok().flatten().map(|sets| Counterexample {
             safe: names(&sets.safe),
-            quorums: [(a, sets.quorums[0]), (b, sets.quorums[1])].map(|(learner, quorum)| NamedQuorum {
-                learner: graph.learner_name(learner).to_owned(),
-                acceptors: names(&quorum),
+            quorums: [(a, sets.quorums[0]), (b, sets.quorums[1])].map(|(learner, quorum)| {
+                NamedQuorum {
+                    learner: graph.learner_name(learner).to_owned(),
+                    acceptors: names(&quorum),
+                }
             }),
         }),
     }
@@ -142,7 +149,12 @@ struct Sets {
 struct Unsettled;
 
 /// A safe set of the condensed edge and two quorums with nobody in common, each as small as can be.
-fn disjoint(log: &Log, (a, b): (LearnerId, LearnerId), effort: &mut Effort) -> Result<Option<Sets>, Unsettled> {
+fn disjoint(
+    graph: &LearnerGraph,
+    log: &Log,
+    (a, b): (LearnerId, LearnerId),
+    effort: &mut Effort,
+) -> Result<Option<Sets>, Unsettled> {
     // Everybody outside A ∩ B may as well be safe: roles A, B and H, of which each acceptor has two.
     const A: usize = 0;
     const B: usize = 1;
@@ -155,9 +167,14 @@ fn disjoint(log: &Log, (a, b): (LearnerId, LearnerId), effort: &mut Effort) -> R
         cost: None,
         below: None,
     };
-    let tie = Tie::between(log, a, b);
+    let tie = Tie::between(a, b);
     let wanted = Wanted { hold: Some((H, tie)), fail: None };
-    match TieSearch::new(log, template).find(wanted, effort) {
+    let mut search = TieSearch::new(log, template);
+    if let Some(overlap) = graph.overlap(a, b) {
+        // By its definition (see `edge::overlap`), and by so little that no search could tell.
+        search.exclude_holding(&overlap);
+    }
+    match search.find(wanted, effort) {
         Answer::Impossible => Ok(None),
         Answer::Undecided { .. } => Err(Unsettled),
         Answer::Found(witness) => {

@@ -12,12 +12,15 @@ use crate::search::{Answer, Effort, Question};
 pub fn sends(log: &Log, effort: &mut Effort) -> Option<u8> {
     let mut inclusions = Inclusions::new(log);
     let learners = log.learners();
-    if learners.len() == 1 || log.is_levelled() {
+    if learners.len() == 1 {
         return Some(3);
     }
     let all_safe = log.connections(&AcceptorSet::EMPTY);
     if learners.iter().any(|learner| all_safe.connected(learner) != learners) {
         return Some(4);
+    }
+    if log.is_levelled() {
+        return Some(3);
     }
     // S(a,b) ⊆ S(a,a) always; level means that the reverse holds too, for every a and b.
     let mut settled = true;
@@ -101,12 +104,13 @@ impl<'a> Inclusions<'a> {
         outer: (LearnerId, LearnerId),
         effort: &mut Effort,
     ) -> Option<bool> {
-        let inner = Tie::between(self.log, inner.0, inner.1);
-        let outer = Tie::between(self.log, outer.0, outer.1);
+        let inner = Tie::between(inner.0, inner.1);
+        let outer = Tie::between(outer.0, outer.1);
         if inner == outer {
             return Some(true);
         }
-        if self.telling.iter().any(|set| inner.holds(self.log, set) && !outer.holds(self.log, set)) {
+        if self.telling.iter().any(|set| inner.holds(self.log, set) && !outer.holds(self.log, set))
+        {
             return Some(false);
         }
         let wanted = Wanted { hold: Some((0, inner)), fail: Some((1, outer)) };

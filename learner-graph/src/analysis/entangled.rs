@@ -43,11 +43,18 @@ pub fn entangled(graph: &LearnerGraph, situation: Situation) -> EntangledAnswer 
     let mut unharmed = live.len() == graph.learners().count();
     let mut logs = Vec::new();
     for log in graph.logs() {
-        let (now, all_safe) = (log.connections(&situation.byzantine), log.connections(&AcceptorSet::EMPTY));
-        let entangled: Vec<_> = pairs(&log).filter(|(a, b)| now.connected(*a).contains(*b)).collect();
-        unharmed &= entangled.len() == pairs(&log).filter(|(a, b)| all_safe.connected(*a).contains(*b)).count();
-        let named = |(a, b): &(_, _)| [*a, *b].map(|learner| graph.learner_name(learner).to_owned());
-        logs.push(EntangledLog { log: log.name().to_owned(), entangled: entangled.iter().map(named).collect() });
+        let (now, all_safe) =
+            (log.connections(&situation.byzantine), log.connections(&AcceptorSet::EMPTY));
+        let entangled: Vec<_> =
+            pairs(&log).filter(|(a, b)| now.connected(*a).contains(*b)).collect();
+        unharmed &= entangled.len()
+            == pairs(&log).filter(|(a, b)| all_safe.connected(*a).contains(*b)).count();
+        let named =
+            |(a, b): &(_, _)| [*a, *b].map(|learner| graph.learner_name(learner).to_owned());
+        logs.push(EntangledLog {
+            log: log.name().to_owned(),
+            entangled: entangled.iter().map(named).collect(),
+        });
     }
     let live = live.iter().map(|learner| graph.learner_name(*learner).to_owned()).collect();
     EntangledAnswer { logs, live, unharmed }

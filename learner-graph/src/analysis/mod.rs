@@ -11,7 +11,9 @@ mod covers;
 mod entangled;
 mod tie;
 
-pub use analyze::{AnalyzeAnswer, Breaking, By, LearnerAnswer, LogAnswer, PairAnswer, analyze, analyze_log};
+pub use analyze::{
+    AnalyzeAnswer, Breaking, By, LearnerAnswer, LogAnswer, PairAnswer, analyze, analyze_log,
+};
 pub use check::{CheckAnswer, CheckedLog, Counterexample, EdgeAnswer, NamedQuorum, check};
 pub use covers::{covers, sends, uncovered};
 pub use entangled::{EntangledAnswer, EntangledLog, Situation, entangled};

@@ -8,44 +8,45 @@
 use crate::acceptor_set::AcceptorSet;
 use crate::condition::Condition;
 use crate::learner_set::{LearnerId, LearnerSet};
-use crate::log::Log;
+use crate::log::{Link, Log};
 use crate::search::{Answer, Effort, Question, Role, Witness, solve};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
-/// An edge of the condensed graph of a log.
+/// An edge of the condensed graph of a log: S(a, b), a ≤ b.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tie {
-    /// Some edge at the learner holds.
-    Accurate(LearnerId),
-    /// Edges that hold connect all these learners, two or more.
-    Connected(LearnerSet),
-}
+pub(super) struct Tie(LearnerId, LearnerId);
 
 impl Tie {
-    /// S(a, b): of a levelled log, what all its edges have in common.
-    pub(super) fn between(log: &Log, a: LearnerId, b: LearnerId) -> Tie {
-        if log.is_levelled() && log.learners().len() > 1 {
-            Tie::Connected(log.learners())
-        } else if a == b {
-            Tie::Accurate(a)
-        } else {
-            Tie::Connected(LearnerSet::from_iter([a, b]))
-        }
+    /// S(a, b).
+    pub(super) fn between(a: LearnerId, b: LearnerId) -> Tie {
+        Tie(a.min(b), a.max(b))
     }
 
     /// Whether it holds when all of `safe` are safe.
     pub(super) fn holds(self, log: &Log, safe: &AcceptorSet) -> bool {
-        let holding = |index: &usize| log.links()[*index].condition.holds(safe);
-        match self {
-            Tie::Accurate(learner) => links_at(log, learner).any(|index| holding(&index)),
-            Tie::Connected(learners) => {
-                let from = first(learners);
-                learners.is_subset(Reached::from(log, from, holding).learners)
-            }
+        !self.witnesses(log, |index| log.links()[*index].condition.holds(safe)).is_empty()
+    }
+
+    /// Some of the links for which `holding` is true, which together make the tie hold: a path, or one link at a
+    /// learner. Empty if it does not hold.
+    fn witnesses(self, log: &Log, holding: impl Fn(&usize) -> bool) -> Vec<usize> {
+        let Tie(a, b) = self;
+        if a == b {
+            links_at(log, a).find(holding).into_iter().collect()
+        } else {
+            path(log, a, b, holding)
         }
     }
+}
+
+/// A case with its cheapest answer so far.
+struct Node {
+    case: Case,
+    witness: Witness,
+    /// Nothing is cheaper.
+    exact: bool,
 }
 
 /// A search over one kind of question about a log, asked with different ties; remembers what it settled.
@@ -65,20 +66,20 @@ pub(super) struct Wanted {
     pub fail: Option<(Role, Tie)>,
 }
 
-/// Links that are required to hold, and links that are required to fail.
+/// Links that are required to hold, and conjuncts of links (link, conjunct) that are required to fail.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Edges {
     holding: BTreeSet<usize>,
-    failing: BTreeSet<usize>,
+    failing: BTreeSet<(usize, usize)>,
 }
 
 /// A part of what there is to search.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Case {
     edges: Edges,
-    /// Links that other cases require to hold, or to fail.
-    elsewhere: Edges,
-    /// The end of the path so far.
+    /// What other cases require to fail.
+    elsewhere: BTreeSet<(usize, usize)>,
+    /// The end of the path of holding links so far; at the start the tie's first learner.
     tip: Option<LearnerId>,
 }
 
@@ -91,66 +92,88 @@ impl<'a> TieSearch<'a> {
         TieSearch { log, template, known: BTreeMap::new(), impossible: Vec::new() }
     }
 
-    /// A cheapest answer with the ties that are wanted.
-    pub(super) fn find(&mut self, wanted: Wanted, effort: &mut Effort) -> Answer {
-        let mut open: BTreeMap<usize, (Case, Witness)> = BTreeMap::new();
-        let mut queue: BinaryHeap<Reverse<(u128, usize)>> = BinaryHeap::new();
-        let mut best: Option<Witness> = None;
-        let mut undecided: Option<u128> = None;
-        let mut created = 0;
-        let mut cases = vec![self.root(wanted)];
-        loop {
-            for case in cases {
-                match self.ask(wanted, &case.edges, effort) {
-                    Answer::Impossible => {}
-                    Answer::Undecided { at_least, best: candidate } => {
-                        undecided = Some(undecided.map_or(at_least, |least| least.min(at_least)));
-                        let fits = candidate.filter(|witness| self.branch(wanted, &case, witness).is_none());
-                        best = cheaper(best, fits);
-                    }
-                    Answer::Found(witness) => {
-                        if self.template.cost.is_none() && self.branch(wanted, &case, &witness).is_none() {
-                            return Answer::Found(witness);
-                        }
-                        if open.len() >= NODES_MAX {
-                            undecided = Some(undecided.map_or(witness.cost, |least| least.min(witness.cost)));
-                            continue;
-                        }
-                        queue.push(Reverse((witness.cost, created)));
-                        open.insert(created, (case, witness));
-                        created += 1;
-                    }
-                }
+    /// The caller has a proof that nothing answers the template where all of `condition` holds.
+    pub(super) fn exclude_holding(&mut self, condition: &Condition) {
+        let conjuncts = condition.conjuncts();
+        for (index, link) in self.log.links().iter().enumerate() {
+            let of_link = link.condition.conjuncts();
+            if conjuncts.iter().all(|part| of_link.contains(part)) {
+                let holding = BTreeSet::from([index]);
+                self.impossible.push(Edges { holding, failing: BTreeSet::new() });
             }
-            let Some(Reverse((cost, id))) = queue.pop() else { break };
-            let (case, witness) = open.remove(&id).expect("what is queued is open");
-            match self.branch(wanted, &case, &witness) {
-                Some(parts) => cases = parts,
-                None => {
-                    best = cheaper(best, Some(witness));
-                    if undecided.is_none_or(|least| least >= cost) {
-                        return Answer::Found(best.expect("just put there"));
-                    }
-                    break;
-                }
-            }
-        }
-        match undecided {
-            None => Answer::Impossible,
-            Some(at_least) => Answer::Undecided { at_least, best },
         }
     }
 
-    fn root(&self, wanted: Wanted) -> Case {
-        let mut edges = Edges::default();
-        if let Some((_, Tie::Accurate(learner))) = wanted.fail {
-            edges.failing.extend(links_at(self.log, learner));
+    /// A cheapest answer with the ties that are wanted.
+    pub(super) fn find(&mut self, wanted: Wanted, effort: &mut Effort) -> Answer {
+        let mut open: BTreeMap<usize, Node> = BTreeMap::new();
+        let mut queue: BinaryHeap<Reverse<(u128, usize)>> = BinaryHeap::new();
+        let mut best: Option<Witness> = None;
+        // The least cost of anything that may have been missed.
+        let mut missed: Option<u128> = None;
+        let mut miss =
+            |at_least: u128| missed = Some(missed.map_or(at_least, |least| least.min(at_least)));
+        let mut created = 0;
+        let mut cases = vec![self.first_case(wanted)];
+        loop {
+            for case in cases {
+                let (at_least, exact, witness) = match self.ask(wanted, &case.edges, effort) {
+                    Answer::Impossible => continue,
+                    Answer::Found(witness) => (witness.cost, true, witness),
+                    Answer::Undecided { at_least, best: Some(witness) } => {
+                        (at_least, false, witness)
+                    }
+                    Answer::Undecided { at_least, best: None } => {
+                        miss(at_least);
+                        continue;
+                    }
+                };
+                if self.template.cost.is_none() && self.branch(wanted, &case, &witness).is_none() {
+                    return Answer::Found(witness);
+                }
+                if open.len() >= NODES_MAX {
+                    miss(at_least);
+                    continue;
+                }
+                queue.push(Reverse((at_least, created)));
+                open.insert(created, Node { case, witness, exact });
+                created += 1;
+            }
+            let Some(Reverse((at_least, id))) = queue.pop() else { break };
+            let node = open.remove(&id).expect("what is queued is open");
+            match self.branch(wanted, &node.case, &node.witness) {
+                Some(parts) => cases = parts,
+                None => {
+                    best = cheaper(best, Some(node.witness));
+                    if node.exact {
+                        break;
+                    }
+                    miss(at_least);
+                    cases = Vec::new();
+                }
+            }
         }
-        let tip = match wanted.hold {
-            Some((_, Tie::Connected(learners))) => Some(first(learners)),
-            _ => None,
-        };
-        Case { edges, elsewhere: Edges::default(), tip }
+        match (best, missed) {
+            (Some(witness), None) => Answer::Found(witness),
+            (Some(witness), Some(at_least)) if at_least >= witness.cost => Answer::Found(witness),
+            (None, None) => Answer::Impossible,
+            (best, Some(at_least)) => Answer::Undecided { at_least, best },
+        }
+    }
+
+    /// Where the search starts: what must fail for sure does.
+    fn first_case(&self, wanted: Wanted) -> Case {
+        let mut case = Case { tip: wanted.hold.map(|(_, tie)| tie.0), ..Case::default() };
+        if let Some((_, Tie(a, b))) = wanted.fail {
+            let all_must = |link: &Link| {
+                let direct = link.between == (a, b);
+                let at_learner = a == b && (link.between.0 == a || link.between.1 == a);
+                (direct || at_learner) && link.condition.conjuncts().len() == 1
+            };
+            let links = self.log.links().iter().enumerate().filter(|(_, link)| all_must(link));
+            case.edges.failing.extend(links.map(|(index, _)| (index, 0)));
+        }
+        case
     }
 
     /// The template's question with these links.
@@ -163,13 +186,23 @@ impl<'a> TieSearch<'a> {
         if let Some(answer) = self.known.get(edges) {
             return answer.clone();
         }
+        let links = self.log.links();
+        let holding: Vec<&Condition> =
+            edges.holding.iter().flat_map(|index| links[*index].condition.conjuncts()).collect();
+        let failing: Vec<&Condition> = edges
+            .failing
+            .iter()
+            .map(|(index, part)| links[*index].condition.conjuncts()[*part])
+            .collect();
+        if failing.iter().any(|part| holding.contains(part)) {
+            return Answer::Impossible;
+        }
         let mut question = self.template.clone();
-        let condition = |index: &usize| &self.log.links()[*index].condition;
         if let Some((role, _)) = wanted.hold {
-            edges.holding.iter().for_each(|index| require(&mut question, role, condition(index)));
+            holding.iter().for_each(|part| require(&mut question, role, (*part).clone()));
         }
         if let Some((role, _)) = wanted.fail {
-            edges.failing.iter().for_each(|index| require(&mut question, role, &Arc::new(condition(index).dual())));
+            failing.iter().for_each(|part| require(&mut question, role, part.dual()));
         }
         let answer = solve(&question, effort);
         match &answer {
@@ -187,89 +220,65 @@ impl<'a> TieSearch<'a> {
         if let Some((role, tie)) = wanted.hold
             && !tie.holds(self.log, &witness.sets[role])
         {
-            return Some(match tie {
-                Tie::Accurate(learner) => {
-                    links_at(self.log, learner).map(|index| case.with_holding(index, None)).collect()
-                }
-                Tie::Connected(learners) => self.extend_path(learners, case),
-            });
+            return Some(self.extend_path(tie, case));
         }
         if let Some((role, tie)) = wanted.fail {
             let safe = self.log.everyone().difference(&witness.sets[role]);
-            if tie.holds(self.log, &safe) {
-                return Some(match tie {
-                    Tie::Accurate(_) => unreachable!("all links at an accurate learner fail from the start"),
-                    Tie::Connected(learners) => self.break_path(learners, case, &safe),
-                });
+            let holding =
+                tie.witnesses(self.log, |index| self.log.links()[*index].condition.holds(&safe));
+            if !holding.is_empty() {
+                return Some(self.break_one(&holding, case));
             }
         }
         None
     }
 
-    fn extend_path(&self, learners: LearnerSet, case: &Case) -> Vec<Case> {
-        let start = first(learners);
-        let reached = Reached::from(self.log, start, |index| case.edges.holding.contains(index)).learners;
-        // Between two learners a path suffices, and grows at its tip; among more, a tree grows anywhere.
-        let path = learners.len() == 2;
-        let growing = if path { LearnerSet::from_iter(case.tip) } else { reached };
-        let mut rest = case.clone();
-        let mut cases = Vec::new();
-        for (index, link) in self.log.links().iter().enumerate() {
-            let (a, b) = link.between;
-            let new = match (growing.contains(a) && !reached.contains(b), growing.contains(b) && !reached.contains(a)) {
-                (true, _) => b,
-                (_, true) => a,
-                _ => continue,
-            };
-            if rest.elsewhere.holding.contains(&index) {
-                continue;
-            }
-            cases.push(rest.with_holding(index, Some(new)));
-            if !path {
-                rest.elsewhere.holding.insert(index);
-            }
-        }
-        cases
+    /// One more link holds: at the tip, to a learner that the path has not been to.
+    fn extend_path(&self, Tie(start, end): Tie, case: &Case) -> Vec<Case> {
+        let tip = case.tip.unwrap_or(start);
+        let visited = |learner: LearnerId| {
+            learner == start
+                || !path(self.log, start, learner, |index| case.edges.holding.contains(index))
+                    .is_empty()
+        };
+        let to = |index: usize| {
+            let (a, b) = self.log.links()[index].between;
+            if a == tip { b } else { a }
+        };
+        let fits = |index: &usize| if start == end { true } else { !visited(to(*index)) };
+        let with = |index: usize| {
+            let mut case = Case { tip: Some(to(index)), ..case.clone() };
+            case.edges.holding.insert(index);
+            case
+        };
+        links_at(self.log, tip).filter(fits).map(with).collect()
     }
 
-    fn break_path(&self, learners: LearnerSet, case: &Case, safe: &AcceptorSet) -> Vec<Case> {
-        let holding = |index: &usize| self.log.links()[*index].condition.holds(safe);
-        let reached = Reached::from(self.log, first(learners), holding);
+    /// One conjunct of one of these links fails.
+    fn break_one(&self, holding: &[usize], case: &Case) -> Vec<Case> {
         let mut rest = case.clone();
         let mut cases = Vec::new();
-        for index in reached.tree_to(self.log, learners) {
-            if rest.elsewhere.failing.contains(&index) || rest.edges.holding.contains(&index) {
-                continue;
+        for index in holding.iter().filter(|index| !case.edges.holding.contains(index)) {
+            for part in 0..self.log.links()[*index].condition.conjuncts().len() {
+                if rest.elsewhere.contains(&(*index, part)) {
+                    continue;
+                }
+                let mut one = rest.clone();
+                one.edges.failing.insert((*index, part));
+                cases.push(one);
+                rest.elsewhere.insert((*index, part));
             }
-            let mut part = rest.clone();
-            part.edges.failing.insert(index);
-            cases.push(part);
-            rest.elsewhere.failing.insert(index);
         }
         cases
     }
 }
 
-impl Case {
-    fn with_holding(&self, index: usize, tip: Option<LearnerId>) -> Case {
-        let mut case = Case { tip, ..self.clone() };
-        case.edges.holding.insert(index);
-        case
-    }
-}
-
-/// Adds the conjuncts of `condition`, each once.
-fn require(question: &mut Question, role: Role, condition: &Arc<Condition>) {
-    let conjuncts = condition.conjuncts();
-    let parts: Vec<Arc<Condition>> = match conjuncts.as_slice() {
-        [_] => vec![condition.clone()],
-        several => several.iter().map(|part| Arc::new((*part).clone())).collect(),
-    };
-    for part in parts {
-        let known = question.requirements.iter().any(|(other, known)| *other == role && *known == part);
-        if !known {
-            question.requirements.push((role, part));
-        }
+/// Adds a requirement, unless it is there.
+fn require(question: &mut Question, role: Role, condition: Condition) {
+    let known =
+        question.requirements.iter().any(|(other, known)| *other == role && **known == condition);
+    if !known {
+        question.requirements.push((role, Arc::new(condition)));
     }
 }
 
@@ -277,60 +286,42 @@ fn cheaper(a: Option<Witness>, b: Option<Witness>) -> Option<Witness> {
     a.into_iter().chain(b).min_by_key(|witness| witness.cost)
 }
 
-fn first(learners: LearnerSet) -> LearnerId {
-    learners.iter().next().expect("a tie is between learners")
-}
-
 fn links_at(log: &Log, learner: LearnerId) -> impl Iterator<Item = usize> {
     let links = log.links().iter().enumerate();
-    links.filter(move |(_, link)| link.between.0 == learner || link.between.1 == learner).map(|(index, _)| index)
+    links
+        .filter(move |(_, link)| link.between.0 == learner || link.between.1 == learner)
+        .map(|(index, _)| index)
 }
 
-/// What can be reached from a learner over some of the links, breadth first.
-struct Reached {
-    learners: LearnerSet,
-    /// The link by which a learner was reached first.
-    by: BTreeMap<LearnerId, usize>,
-    start: LearnerId,
-}
-
-impl Reached {
-    fn from(log: &Log, start: LearnerId, over: impl Fn(&usize) -> bool) -> Self {
-        let mut reached = Reached { learners: LearnerSet::from_iter([start]), by: BTreeMap::new(), start };
-        let over: Vec<usize> = (0..log.links().len()).filter(over).collect();
-        let mut ring = reached.learners;
-        while !ring.is_empty() {
-            let mut next = LearnerSet::EMPTY;
-            for index in &over {
-                let (a, b) = log.links()[*index].between;
-                let to = match (ring.contains(a), ring.contains(b)) {
-                    (true, false) => b,
-                    (false, true) => a,
-                    _ => continue,
-                };
-                if !reached.learners.contains(to) && !next.contains(to) {
-                    next.insert(to);
-                    reached.by.insert(to, *index);
-                }
-            }
-            reached.learners = reached.learners.union(next);
-            ring = next;
-        }
-        reached
-    }
-
-    /// The links by which `learners` were reached, from the start outwards.
-    fn tree_to(&self, log: &Log, learners: LearnerSet) -> BTreeSet<usize> {
-        let mut tree = BTreeSet::new();
-        for learner in learners.iter() {
-            let mut at = learner;
-            while at != self.start {
-                let link = self.by[&at];
-                tree.insert(link);
-                let (a, b) = log.links()[link].between;
-                at = if a == at { b } else { a };
+/// A shortest path from `start` to another learner over links for which `over` is true; empty if there is none.
+fn path(log: &Log, start: LearnerId, end: LearnerId, over: impl Fn(&usize) -> bool) -> Vec<usize> {
+    let over: Vec<usize> = (0..log.links().len()).filter(over).collect();
+    let mut reached = LearnerSet::from_iter([start]);
+    let mut by: BTreeMap<LearnerId, usize> = BTreeMap::new();
+    let mut ring = reached;
+    while !ring.is_empty() && !reached.contains(end) {
+        let mut next = LearnerSet::EMPTY;
+        for index in &over {
+            let (a, b) = log.links()[*index].between;
+            let to = match (ring.contains(a), ring.contains(b)) {
+                (true, false) => b,
+                (false, true) => a,
+                _ => continue,
+            };
+            if !reached.contains(to) && !next.contains(to) {
+                next.insert(to);
+                by.insert(to, *index);
             }
         }
-        tree
+        reached = reached.union(next);
+        ring = next;
     }
+    let mut links = Vec::new();
+    let mut at = end;
+    while let Some(index) = by.get(&at) {
+        links.push(*index);
+        let (a, b) = log.links()[*index].between;
+        at = if a == at { b } else { a };
+    }
+    links
 }

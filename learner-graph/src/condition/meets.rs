@@ -31,8 +31,11 @@ impl Meets {
 
 impl borsh::BorshSerialize for Meets {
     fn serialize<W: std::io::Write>(&self, out: &mut W) -> std::io::Result<()> {
-        let sets: Vec<Vec<u16>> =
-            self.0.iter().map(|set| set.iter().map(|acceptor| acceptor.index() as u16).collect()).collect();
+        let sets: Vec<Vec<u16>> = self
+            .0
+            .iter()
+            .map(|set| set.iter().map(|acceptor| acceptor.index() as u16).collect())
+            .collect();
         sets.serialize(out)
     }
 }

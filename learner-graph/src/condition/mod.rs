@@ -47,7 +47,10 @@ impl Condition {
     /// # Panics
     /// If `at_least` is 0 or above the number of conditions.
     pub fn at_least(at_least: usize, mut of: Vec<Condition>) -> Self {
-        assert!((1..=of.len()).contains(&at_least), "a condition fails at no acceptors and holds at all");
+        assert!(
+            (1..=of.len()).contains(&at_least),
+            "a condition fails at no acceptors and holds at all"
+        );
         if of.len() == 1 {
             return of.remove(0);
         }
@@ -87,11 +90,13 @@ impl Condition {
     pub fn dual(&self) -> Condition {
         match self {
             Condition::Threshold(threshold) => Condition::Threshold(threshold.dual()),
-            Condition::AtLeast { at_least, of } => {
-                Condition::at_least(of.len() - at_least + 1, of.iter().map(Condition::dual).collect())
-            }
+            Condition::AtLeast { at_least, of } => Condition::at_least(
+                of.len() - at_least + 1,
+                of.iter().map(Condition::dual).collect(),
+            ),
             Condition::Meets(meets) => {
-                let contained = meets.intersections().map(|set| Condition::count(set.len(), set)).collect();
+                let contained =
+                    meets.intersections().map(|set| Condition::count(set.len(), set)).collect();
                 Condition::at_least(1, contained)
             }
         }
@@ -122,7 +127,9 @@ impl Condition {
 
     fn as_acceptor(&self) -> Option<AcceptorId> {
         match self {
-            Condition::Threshold(threshold) if threshold.members().len() == 1 => threshold.members().iter().next(),
+            Condition::Threshold(threshold) if threshold.members().len() == 1 => {
+                threshold.members().iter().next()
+            }
             _ => None,
         }
     }
@@ -162,7 +169,8 @@ mod tests {
         let pair = Condition::count(2, set(0b0000_1110));
         let weighted = Condition::Threshold(Threshold::new(
             Weight::from(5u64),
-            [(4, 4u64), (5, 3), (6, 2)].map(|(index, weight)| (AcceptorId::new(index), Weight::from(weight))),
+            [(4, 4u64), (5, 3), (6, 2)]
+                .map(|(index, weight)| (AcceptorId::new(index), Weight::from(weight))),
         ));
         Condition::at_least(2, vec![Condition::acceptor(AcceptorId::new(0)), pair, weighted])
     }
@@ -183,7 +191,11 @@ mod tests {
         for condition in [nested(), meets, Condition::count(3, set(0b1_1111))] {
             let dual = condition.dual();
             for bits in 0..256 {
-                assert_eq!(dual.holds(&set(bits)), !condition.holds(&set(!bits & 0xff)), "{bits:b}");
+                assert_eq!(
+                    dual.holds(&set(bits)),
+                    !condition.holds(&set(!bits & 0xff)),
+                    "{bits:b}"
+                );
             }
         }
     }

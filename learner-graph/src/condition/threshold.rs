@@ -32,13 +32,17 @@ impl Threshold {
             weights.into_iter().filter(|(_, weight)| !weight.is_zero()).collect();
         weights.sort();
         let total = sum(weights.iter().map(|(_, weight)| *weight));
-        assert!(!threshold.is_zero() && threshold <= total, "a condition fails at no acceptors and holds at all");
+        assert!(
+            !threshold.is_zero() && threshold <= total,
+            "a condition fails at no acceptors and holds at all"
+        );
 
         // A weight above the threshold says no more than the threshold itself.
         for (_, weight) in &mut weights {
             *weight = (*weight).min(threshold);
         }
-        let divisor = weights.iter().fold(Weight::ZERO, |divisor, (_, weight)| divisor.gcd(*weight));
+        let divisor =
+            weights.iter().fold(Weight::ZERO, |divisor, (_, weight)| divisor.gcd(*weight));
         let threshold = threshold.div_ceil(divisor);
         for (_, weight) in &mut weights {
             *weight /= divisor;
@@ -55,7 +59,10 @@ impl Threshold {
     /// # Panics
     /// If `at_least` is 0 or above the number of members.
     pub fn count(at_least: usize, members: AcceptorSet) -> Self {
-        assert!((1..=members.len()).contains(&at_least), "a condition fails at no acceptors and holds at all");
+        assert!(
+            (1..=members.len()).contains(&at_least),
+            "a condition fails at no acceptors and holds at all"
+        );
         Threshold { threshold: Weight::from(at_least), members, weights: Weights::Unit }
     }
 
@@ -134,7 +141,9 @@ impl Weights {
 }
 
 fn sum(weights: impl Iterator<Item = Weight>) -> Weight {
-    weights.fold(Weight::ZERO, |total, weight| total.checked_add(weight).expect("weights sum to below 2^256"))
+    weights.fold(Weight::ZERO, |total, weight| {
+        total.checked_add(weight).expect("weights sum to below 2^256")
+    })
 }
 
 impl borsh::BorshSerialize for Threshold {
@@ -155,7 +164,8 @@ mod tests {
 
     fn threshold(at_least: u128, weights: &[u128]) -> Threshold {
         let weights = weights.iter().enumerate();
-        let weights = weights.map(|(index, weight)| (AcceptorId::new(index), Weight::from(*weight)));
+        let weights =
+            weights.map(|(index, weight)| (AcceptorId::new(index), Weight::from(*weight)));
         Threshold::new(Weight::from(at_least), weights)
     }
 
@@ -174,11 +184,11 @@ mod tests {
         let narrow = threshold(big + 5, &[big, 7, 4]);
         let wide = threshold(u128::MAX, &[u128::MAX - 1, u128::MAX - 3, 1, 2]);
         for bits in 0..16u64 {
-            let set: AcceptorSet = (0..4).filter(|index| bits >> index & 1 == 1).map(AcceptorId::new).collect();
+            let set: AcceptorSet =
+                (0..4).filter(|index| bits >> index & 1 == 1).map(AcceptorId::new).collect();
             let sum = |weights: [u128; 4]| {
-                (0..4).filter(|index| bits >> index & 1 == 1).fold(Some(0u128), |sum, index| {
-                    sum.and_then(|sum| sum.checked_add(weights[index]))
-                })
+                let mut chosen = (0..4).filter(|index| bits >> index & 1 == 1);
+                chosen.try_fold(0u128, |sum, index| sum.checked_add(weights[index]))
             };
             assert_eq!(narrow.holds(&set), sum([big, 7, 4, 0]).is_none_or(|sum| sum >= big + 5));
             let wide_sum = sum([u128::MAX - 1, u128::MAX - 3, 1, 2]);

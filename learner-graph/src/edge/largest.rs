@@ -138,7 +138,12 @@ mod tests {
 
     /// "At least k of these", in a form that is not recognised as a count.
     fn listed(at_least: usize, of: AcceptorSet) -> Condition {
-        let with_itself = |acceptor| Condition::at_least(1, vec![Condition::acceptor(acceptor), Condition::acceptor(acceptor)]);
+        let with_itself = |acceptor| {
+            Condition::at_least(
+                1,
+                vec![Condition::acceptor(acceptor), Condition::acceptor(acceptor)],
+            )
+        };
         Condition::at_least(at_least, of.iter().map(with_itself).collect())
     }
 
@@ -151,8 +156,13 @@ mod tests {
             match (closed, enumerated) {
                 (Ok(closed), Ok(enumerated)) => {
                     for bits in 0..64u64 {
-                        let set = (0..6).filter(|i| bits >> i & 1 == 1).map(AcceptorId::new).collect();
-                        assert_eq!(closed.holds(&set), enumerated.holds(&set), "{k_a} {k_b} {set:?}");
+                        let set =
+                            (0..6).filter(|i| bits >> i & 1 == 1).map(AcceptorId::new).collect();
+                        assert_eq!(
+                            closed.holds(&set),
+                            enumerated.holds(&set),
+                            "{k_a} {k_b} {set:?}"
+                        );
                     }
                 }
                 (Err(NoLargest::Disjoint(x, y)), Err(NoLargest::Disjoint(..))) => {

@@ -56,12 +56,18 @@ pub fn overlap(a: &Shares, b: &Shares) -> Result<Threshold, NoOverlap> {
         .iter()
         .filter_map(|(acceptor, stake_a)| {
             let stake_b = b.stake.get(acceptor)?;
-            Some((*acceptor, (Weight::from(*stake_a) * factor_a).min(Weight::from(*stake_b) * factor_b)))
+            Some((
+                *acceptor,
+                (Weight::from(*stake_a) * factor_a).min(Weight::from(*stake_b) * factor_b),
+            ))
         })
         .collect();
     let common = weights.iter().fold(Weight::ZERO, |sum, (_, weight)| sum + weight);
     let slack = (a.slack() * factor_a, b.slack() * factor_b);
-    let x = common.checked_sub(slack.0).and_then(|rest| rest.checked_sub(slack.1)).filter(|x| !x.is_zero());
+    let x = common
+        .checked_sub(slack.0)
+        .and_then(|rest| rest.checked_sub(slack.1))
+        .filter(|x| !x.is_zero());
     match x {
         // Outside weighs less than x  ⟺  inside weighs at least common − x + 1.
         Some(x) => Ok(Threshold::new(common - x + Weight::from(1u64), weights)),
@@ -96,14 +102,18 @@ mod tests {
     use crate::acceptor_set::AcceptorSet;
 
     fn shares(stake: &[u128], least: u128) -> Shares {
-        Shares::new(stake.iter().enumerate().map(|(i, stake)| (AcceptorId::new(i), *stake)).collect(), least)
+        Shares::new(
+            stake.iter().enumerate().map(|(i, stake)| (AcceptorId::new(i), *stake)).collect(),
+            least,
+        )
     }
 
     #[test]
     fn of_a_rule_with_itself_is_less_than_a_third_byzantine() {
         let edge = overlap(&shares(&[30, 25, 25, 20], 67), &shares(&[30, 25, 25, 20], 67)).unwrap();
         let outside = |indices: &[usize]| {
-            AcceptorSet::first(4).difference(&indices.iter().copied().map(AcceptorId::new).collect())
+            AcceptorSet::first(4)
+                .difference(&indices.iter().copied().map(AcceptorId::new).collect())
         };
         assert!(edge.holds(&outside(&[0])), "30 < 34");
         assert!(!edge.holds(&outside(&[1, 3])), "45 >= 34");
@@ -112,7 +122,10 @@ mod tests {
     #[test]
     fn does_not_exist_where_quorums_may_be_disjoint() {
         let why = overlap(&shares(&[1, 1, 1, 1], 2), &shares(&[1, 1, 1, 1], 2)).unwrap_err();
-        assert_eq!((why.common, why.slack.0, why.whole), (Weight::from(4u64), Weight::from(2u64), Weight::from(4u64)));
+        assert_eq!(
+            (why.common, why.slack.0, why.whole),
+            (Weight::from(4u64), Weight::from(2u64), Weight::from(4u64))
+        );
         assert!(why.to_string().contains("100 % - 50 % - 50 %"), "{why}");
     }
 
@@ -120,7 +133,8 @@ mod tests {
     fn is_exact_at_the_largest_stakes() {
         let big = u128::MAX / 2;
         // Coprime totals near 2^128: the common denominator has 256 bits.
-        let edge = overlap(&shares(&[big, big, 1], big + big), &shares(&[big, big, 0], big + 1)).unwrap();
+        let edge =
+            overlap(&shares(&[big, big, 1], big + big), &shares(&[big, big, 0], big + 1)).unwrap();
         assert!(edge.holds(&AcceptorSet::first(2)));
         assert!(!edge.holds(&AcceptorSet::EMPTY));
     }

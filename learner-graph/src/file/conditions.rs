@@ -24,7 +24,12 @@ impl<'i> Conditions<'_, 'i> {
         self.expression(value, key, 0)
     }
 
-    fn expression(&self, value: &Value<'i>, key: &str, depth: usize) -> Result<Expression, FileError> {
+    fn expression(
+        &self,
+        value: &Value<'i>,
+        key: &str,
+        depth: usize,
+    ) -> Result<Expression, FileError> {
         if depth > DEPTH_MAX {
             let message = format!("`{key}` nests conditions more than {DEPTH_MAX} deep");
             return Err(self.source.error(value.span(), message));
@@ -51,11 +56,19 @@ impl<'i> Conditions<'_, 'i> {
         depth: usize,
     ) -> Result<Expression, FileError> {
         let source = self.source;
-        source.only(table, &format!("`{key}`"), &["at-least", "of", "all-of", "any-of", "stake"])?;
-        let forms: Vec<&str> =
-            ["of", "all-of", "any-of", "stake"].into_iter().filter(|form| table.contains_key(*form)).collect();
+        source.only(
+            table,
+            &format!("`{key}`"),
+            &["at-least", "of", "all-of", "any-of", "stake"],
+        )?;
+        let forms: Vec<&str> = ["of", "all-of", "any-of", "stake"]
+            .into_iter()
+            .filter(|form| table.contains_key(*form))
+            .collect();
         let [form] = forms.as_slice() else {
-            let message = format!("`{key}` should have exactly one of the keys `of`, `all-of`, `any-of` and `stake`");
+            let message = format!(
+                "`{key}` should have exactly one of the keys `of`, `all-of`, `any-of` and `stake`"
+            );
             return Err(source.error(value.span(), message));
         };
         let inner = &table[*form];
@@ -67,7 +80,10 @@ impl<'i> Conditions<'_, 'i> {
                 let message = format!("`at-least` goes with `of` or `stake`, not with `{form}`");
                 Err(source.error(at_least.span(), message))
             }
-            (_, None) => Err(source.error(value.span(), format!("`{key}` has `{form}` and so needs `at-least`"))),
+            (_, None) => {
+                Err(source
+                    .error(value.span(), format!("`{key}` has `{form}` and so needs `at-least`")))
+            }
             ("of", Some(at_least)) => {
                 let of = self.parts(inner, "of", depth)?;
                 let count = self.threshold(at_least, of.len() as u128, "conditions there are")?;
@@ -84,21 +100,31 @@ impl<'i> Conditions<'_, 'i> {
     fn threshold(&self, value: &Value<'i>, total: u128, of_what: &str) -> Result<u128, FileError> {
         match self.source.whole(value, "at-least")? {
             0 => {
-                let message = "`at-least` is 0, and the empty set would do; it should be at least 1";
+                let message =
+                    "`at-least` is 0, and the empty set would do; it should be at least 1";
                 Err(self.source.error(value.span(), message))
             }
             least if least > total => {
-                let message = format!("`at-least` is {least}, more than the {total} {of_what}: nothing would do");
+                let message = format!(
+                    "`at-least` is {least}, more than the {total} {of_what}: nothing would do"
+                );
                 Err(self.source.error(value.span(), message))
             }
             least => Ok(least),
         }
     }
 
-    fn parts(&self, value: &Value<'i>, key: &str, depth: usize) -> Result<Vec<Expression>, FileError> {
+    fn parts(
+        &self,
+        value: &Value<'i>,
+        key: &str,
+        depth: usize,
+    ) -> Result<Vec<Expression>, FileError> {
         let array = self.source.array(value, key)?;
         if array.is_empty() {
-            return Err(self.source.error(value.span(), format!("`{key}` is empty; it should name an acceptor")));
+            return Err(self
+                .source
+                .error(value.span(), format!("`{key}` is empty; it should name an acceptor")));
         }
         let mut parts: Vec<Expression> = Vec::with_capacity(array.len());
         let mut singles = crate::acceptor_set::AcceptorSet::EMPTY;
@@ -107,7 +133,8 @@ impl<'i> Conditions<'_, 'i> {
             if let Expression::Acceptor(acceptor) = expression {
                 if singles.contains(acceptor) {
                     let name = self.source.string(part, key)?;
-                    let message = format!("{} stands in `{key}` twice; it has one vote", quoted(name));
+                    let message =
+                        format!("{} stands in `{key}` twice; it has one vote", quoted(name));
                     return Err(self.source.error(part.span(), message));
                 }
                 singles.insert(acceptor);
@@ -149,7 +176,8 @@ impl<'i> Conditions<'_, 'i> {
             let acceptor = self.known(name.get_ref(), name.span())?;
             let amount_of = self.source.whole(amount, name.get_ref())?;
             total = total.checked_add(amount_of).ok_or_else(|| {
-                let message = format!("`{key}` sums to more than 2^128 - 1 here; use a larger unit");
+                let message =
+                    format!("`{key}` sums to more than 2^128 - 1 here; use a larger unit");
                 self.source.error(amount.span(), message)
             })?;
             stake.push((acceptor, amount_of));
@@ -175,7 +203,9 @@ impl<'i> Conditions<'_, 'i> {
         match rule.least(total) {
             0 => Err(self.source.error(value.span(), "with this `quorum` the empty set would do")),
             least if least > total => {
-                let message = format!("`quorum` asks for {least} of a total stake of {total}: nothing would do");
+                let message = format!(
+                    "`quorum` asks for {least} of a total stake of {total}: nothing would do"
+                );
                 Err(self.source.error(value.span(), message))
             }
             _ => Ok(rule),

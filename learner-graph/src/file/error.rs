@@ -17,7 +17,8 @@ pub struct FileError {
 }
 
 impl FileError {
-    pub(super) fn new(text: &str, span: Range<usize>, message: impl Into<String>) -> Self {
+    /// The error that `message` describes, at `span` (in bytes) of `text`.
+    pub fn at(text: &str, span: Range<usize>, message: impl Into<String>) -> Self {
         let mut start = span.start.min(text.len());
         while !text.is_char_boundary(start) {
             start -= 1;

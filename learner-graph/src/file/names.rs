@@ -10,7 +10,9 @@ pub(super) const NAME_RULE: &str =
 pub fn is_name(text: &str) -> bool {
     let inner = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
     let first = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9');
-    (1..=32).contains(&text.len()) && text.as_bytes().first().is_some_and(first) && text.as_bytes().iter().all(inner)
+    (1..=32).contains(&text.len())
+        && text.as_bytes().first().is_some_and(first)
+        && text.as_bytes().iter().all(inner)
 }
 
 /// Whether `text` may be the name of a declared log: names joined by `+`.
@@ -36,7 +38,10 @@ fn within_one_edit(a: &str, b: &str) -> bool {
         // The rest is equal after one replaced or two swapped letters.
         _ => {
             short.get(1..) == long.get(1..)
-                || (short.len() >= 2 && short[0] == long[1] && short[1] == long[0] && short[2..] == long[2..])
+                || (short.len() >= 2
+                    && short[0] == long[1]
+                    && short[1] == long[0]
+                    && short[2..] == long[2..])
         }
     }
 }
@@ -60,7 +65,12 @@ mod tests {
         for bad in ["", ".a", "-a", "Alice", "a b", "é", "a\u{200b}", &"x".repeat(33), "a+b"] {
             assert!(!is_name(bad), "{bad}");
         }
-        assert!(is_log_name("red+blue") && !is_log_name("all") && !is_log_name("red+") && !is_log_name("+"));
+        assert!(
+            is_log_name("red+blue")
+                && !is_log_name("all")
+                && !is_log_name("red+")
+                && !is_log_name("+")
+        );
     }
 
     #[test]

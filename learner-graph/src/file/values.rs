@@ -15,17 +15,25 @@ pub(super) struct Source<'i>(pub &'i str);
 
 impl<'i> Source<'i> {
     pub(super) fn error(self, span: Range<usize>, message: impl Into<String>) -> FileError {
-        FileError::new(self.0, span, message)
+        FileError::at(self.0, span, message)
     }
 
-    pub(super) fn table<'v>(self, value: &'v Value<'i>, key: &str) -> Result<&'v DeTable<'i>, FileError> {
+    pub(super) fn table<'v>(
+        self,
+        value: &'v Value<'i>,
+        key: &str,
+    ) -> Result<&'v DeTable<'i>, FileError> {
         match value.get_ref() {
             DeValue::Table(table) => Ok(table),
             other => Err(self.mismatch(value, key, "a table", other)),
         }
     }
 
-    pub(super) fn array<'v>(self, value: &'v Value<'i>, key: &str) -> Result<&'v [Value<'i>], FileError> {
+    pub(super) fn array<'v>(
+        self,
+        value: &'v Value<'i>,
+        key: &str,
+    ) -> Result<&'v [Value<'i>], FileError> {
         match value.get_ref() {
             DeValue::Array(array) => Ok(array),
             other => Err(self.mismatch(value, key, "an array", other)),
@@ -43,26 +51,49 @@ impl<'i> Source<'i> {
     pub(super) fn whole(self, value: &Value<'i>, key: &str) -> Result<u128, FileError> {
         let expected = "a whole number, such as 30 or \"30\"";
         let digits = match value.get_ref() {
-            DeValue::Integer(integer) => return self.parsed(value, key, integer.as_str(), integer.radix()),
+            DeValue::Integer(integer) => {
+                return self.parsed(value, key, integer.as_str(), integer.radix());
+            }
             DeValue::String(string) => string,
             other => return Err(self.mismatch(value, key, expected, other)),
         };
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(self.error(value.span(), format!("`{key}` is {}; it should be {expected}", quoted(digits))));
+            return Err(self.error(
+                value.span(),
+                format!("`{key}` is {}; it should be {expected}", quoted(digits)),
+            ));
         }
         self.parsed(value, key, digits, 10)
     }
 
-    fn parsed(self, value: &Value<'i>, key: &str, digits: &str, radix: u32) -> Result<u128, FileError> {
+    fn parsed(
+        self,
+        value: &Value<'i>,
+        key: &str,
+        digits: &str,
+        radix: u32,
+    ) -> Result<u128, FileError> {
         if digits.starts_with('-') {
-            return Err(self.error(value.span(), format!("`{key}` is negative; it should be at least 0")));
+            return Err(
+                self.error(value.span(), format!("`{key}` is negative; it should be at least 0"))
+            );
         }
         let digits = digits.trim_start_matches('+').replace('_', "");
-        u128::from_str_radix(&digits, radix)
-            .map_err(|_| self.error(value.span(), format!("`{key}` is too large; it should be at most 2^128 - 1")))
+        u128::from_str_radix(&digits, radix).map_err(|_| {
+            self.error(
+                value.span(),
+                format!("`{key}` is too large; it should be at most 2^128 - 1"),
+            )
+        })
     }
 
-    fn mismatch(self, value: &Value<'i>, key: &str, expected: &str, found: &DeValue<'i>) -> FileError {
+    fn mismatch(
+        self,
+        value: &Value<'i>,
+        key: &str,
+        expected: &str,
+        found: &DeValue<'i>,
+    ) -> FileError {
         let found = match found {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "a whole number",
@@ -76,7 +107,12 @@ impl<'i> Source<'i> {
     }
 
     /// Refuses keys of `table` that are not among `allowed`.
-    pub(super) fn only(self, table: &DeTable<'i>, place: &str, allowed: &[&str]) -> Result<(), FileError> {
+    pub(super) fn only(
+        self,
+        table: &DeTable<'i>,
+        place: &str,
+        allowed: &[&str],
+    ) -> Result<(), FileError> {
         let mut unknown: Vec<&Spanned<DeString<'i>>> =
             table.keys().filter(|key| !allowed.contains(&key.get_ref().as_ref())).collect();
         unknown.sort_by_key(|key| key.span().start);
@@ -85,7 +121,8 @@ impl<'i> Source<'i> {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("the keys here are {}", list(allowed)),
         };
-        Err(self.error(key.span(), format!("unknown key {} in {place}; {hint}", quoted(key.get_ref()))))
+        Err(self
+            .error(key.span(), format!("unknown key {} in {place}; {hint}", quoted(key.get_ref()))))
     }
 
     /// The value of `key` in `table`, which stands at `span`.
@@ -100,7 +137,10 @@ impl<'i> Source<'i> {
     }
 
     /// The entries of a table in the order of the file.
-    pub(super) fn entries<'v>(self, table: &'v DeTable<'i>) -> Vec<(&'v Spanned<DeString<'i>>, &'v Value<'i>)> {
+    pub(super) fn entries<'v>(
+        self,
+        table: &'v DeTable<'i>,
+    ) -> Vec<(&'v Spanned<DeString<'i>>, &'v Value<'i>)> {
         let mut entries: Vec<_> = table.iter().collect();
         entries.sort_by_key(|(key, _)| key.span().start);
         entries

@@ -50,7 +50,9 @@ impl Writer<'_> {
         }
         file.insert("learners".into(), Value::Table(learners));
 
-        let learner_name = |id: crate::LearnerId| Value::String(self.declarations.learners[id.index()].name.clone());
+        let learner_name = |id: crate::LearnerId| {
+            Value::String(self.declarations.learners[id.index()].name.clone())
+        };
         let edges = self.declarations.edges.iter().map(|edge| {
             let mut table = Table::new();
             let (a, b) = edge.between;
@@ -71,7 +73,10 @@ impl Writer<'_> {
         let mut logs = Table::new();
         for log in &self.declarations.logs {
             let mut table = Table::new();
-            table.insert("learners".into(), Value::Array(log.learners.iter().map(learner_name).collect()));
+            table.insert(
+                "learners".into(),
+                Value::Array(log.learners.iter().map(learner_name).collect()),
+            );
             if log.level {
                 table.insert("edges".into(), Value::String("level".into()));
             }
@@ -84,7 +89,8 @@ impl Writer<'_> {
     }
 
     fn expression(&self, expression: &Expression) -> Value {
-        let list = |of: &[Expression]| Value::Array(of.iter().map(|part| self.expression(part)).collect());
+        let list =
+            |of: &[Expression]| Value::Array(of.iter().map(|part| self.expression(part)).collect());
         let table = |entries: Vec<(&str, Value)>| {
             Value::Table(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
         };
@@ -102,7 +108,8 @@ impl Writer<'_> {
     }
 
     fn stake(&self, stake: &[(AcceptorId, u128)]) -> Value {
-        let entries = stake.iter().map(|(acceptor, stake)| (self.acceptor_name(*acceptor), whole(*stake)));
+        let entries =
+            stake.iter().map(|(acceptor, stake)| (self.acceptor_name(*acceptor), whole(*stake)));
         Value::Table(entries.collect())
     }
 

@@ -57,7 +57,9 @@ fn sum_bits(
     let width = inputs.iter().map(|(_, weight)| weight.bit_len()).max().unwrap_or(0);
     let mut columns: Vec<Vec<Lit>> = vec![Vec::new(); width];
     for (lit, weight) in inputs {
-        (0..weight.bit_len()).filter(|bit| weight.bit(*bit)).for_each(|bit| columns[bit].push(*lit));
+        (0..weight.bit_len())
+            .filter(|bit| weight.bit(*bit))
+            .for_each(|bit| columns[bit].push(*lit));
     }
     let mut sum = Vec::new();
     let mut position = 0;

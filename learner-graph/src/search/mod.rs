@@ -69,9 +69,12 @@ pub enum Answer {
 
 /// Answers `question`.
 pub fn solve(question: &Question, effort: &mut Effort) -> Answer {
-    let all_weighted =
-        question.requirements.iter().all(|(_, condition)| matches!(**condition, Condition::Threshold(_)));
-    let answer = if all_weighted { weighted::solve(question, effort) } else { sat::solve(question, effort) };
+    let all_weighted = question
+        .requirements
+        .iter()
+        .all(|(_, condition)| matches!(**condition, Condition::Threshold(_)));
+    let answer =
+        if all_weighted { weighted::solve(question, effort) } else { sat::solve(question, effort) };
     if let Answer::Found(witness) | Answer::Undecided { best: Some(witness), .. } = &answer {
         assert!(question.is_satisfied_by(witness), "what a search finds satisfies the question");
     }
@@ -86,7 +89,10 @@ impl Question {
             self.options.iter().any(|option| roles & !option == 0)
         });
         allowed
-            && self.requirements.iter().all(|(role, condition)| condition.holds(&witness.sets[*role]))
+            && self
+                .requirements
+                .iter()
+                .all(|(role, condition)| condition.holds(&witness.sets[*role]))
             && self.cost_of(&witness.sets[0]) == witness.cost
             && self.below.is_none_or(|below| witness.cost < below)
     }

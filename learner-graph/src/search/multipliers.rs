@@ -31,11 +31,21 @@ pub(super) struct Relaxed {
 }
 
 impl Relaxed {
-    pub(super) fn new<'a>(demands: &[Weight], items: impl Iterator<Item = &'a [Choice]> + Clone) -> Self {
-        let cost_bits =
-            items.clone().flatten().map(|choice| 128 - choice.cost.leading_zeros() as usize).max().unwrap_or(0);
+    pub(super) fn new<'a>(
+        demands: &[Weight],
+        items: impl Iterator<Item = &'a [Choice]> + Clone,
+    ) -> Self {
+        let cost_bits = items
+            .clone()
+            .flatten()
+            .map(|choice| 128 - choice.cost.leading_zeros() as usize)
+            .max()
+            .unwrap_or(0);
         let mut relaxed = Relaxed {
-            demand_shifts: demands.iter().map(|demand| demand.bit_len().saturating_sub(BITS)).collect(),
+            demand_shifts: demands
+                .iter()
+                .map(|demand| demand.bit_len().saturating_sub(BITS))
+                .collect(),
             cost_shift: cost_bits.saturating_sub(BITS),
             gains: Vec::new(),
             costs: Vec::new(),
@@ -93,18 +103,33 @@ pub(super) struct Bounds {
 
 impl Bounds {
     pub(super) fn new(relaxed: Relaxed, minimise: bool) -> Self {
-        Bounds { relaxed, parts: Vec::new(), wholes: Vec::new(), pool: Vec::new(), oldest: 1, minimise }
+        Bounds {
+            relaxed,
+            parts: Vec::new(),
+            wholes: Vec::new(),
+            pool: Vec::new(),
+            oldest: 1,
+            minimise,
+        }
     }
 
     /// Whether no answer below a node costs less than `below`. The items from `depth` on are open; `residual` is what
     /// is left of the demands, `cost` what the placed items cost.
-    pub(super) fn exclude(&self, depth: usize, residual: &[Weight], cost: u128, below: u128) -> bool {
+    pub(super) fn exclude(
+        &self,
+        depth: usize,
+        residual: &[Weight],
+        cost: u128,
+        below: u128,
+    ) -> bool {
         let affordable = if self.minimise { (below - 1) >> self.relaxed.cost_shift } else { 0 };
         let Ok(affordable) = i128::try_from(affordable) else { return false };
         if affordable > 1 << 60 {
             return false;
         }
-        self.pool.iter().any(|multipliers| self.bound(multipliers, depth, residual, cost) > affordable * UNIT)
+        self.pool
+            .iter()
+            .any(|multipliers| self.bound(multipliers, depth, residual, cost) > affordable * UNIT)
     }
 
     /// A lower bound on the cost of any answer.
@@ -118,7 +143,9 @@ impl Bounds {
     pub(super) fn order(&self) -> Vec<i128> {
         let zero = vec![0; self.relaxed.demands];
         let lambda = self.pool.first().map_or(&zero, |multipliers| &multipliers.lambda);
-        let worth = |item: usize| (0..self.relaxed.choices).map(move |choice| self.worth(lambda, item, choice)).max();
+        let worth = |item: usize| {
+            (0..self.relaxed.choices).map(move |choice| self.worth(lambda, item, choice)).max()
+        };
         (0..self.relaxed.items()).map(|item| worth(item).unwrap_or(0)).collect()
     }
 
@@ -135,7 +162,11 @@ impl Bounds {
     }
 
     /// The items and their choices are in another order now.
-    pub(super) fn reorder<'a>(&mut self, items: impl Iterator<Item = &'a [Choice]>, demands: &[Weight]) {
+    pub(super) fn reorder<'a>(
+        &mut self,
+        items: impl Iterator<Item = &'a [Choice]>,
+        demands: &[Weight],
+    ) {
         self.relaxed.fill(items);
         self.prepare_parts(demands);
         for index in 0..self.pool.len() {
@@ -145,7 +176,13 @@ impl Bounds {
     }
 
     /// Looks for multipliers that suit the node, and remembers them; returns the steps taken.
-    pub(super) fn refine(&mut self, depth: usize, residual: &[Weight], cost: u128, below: Option<u128>) -> u64 {
+    pub(super) fn refine(
+        &mut self,
+        depth: usize,
+        residual: &[Weight],
+        cost: u128,
+        below: Option<u128>,
+    ) -> u64 {
         if self.relaxed.demands == 0 || self.relaxed.items() == 0 {
             return 1;
         }
@@ -156,18 +193,36 @@ impl Bounds {
         let open: Vec<f64> = residual
             .iter()
             .enumerate()
-            .map(|(demand, residual)| self.relaxed.round_up(demand, *residual) as f64 / self.wholes[demand])
+            .map(|(demand, residual)| {
+                self.relaxed.round_up(demand, *residual) as f64 / self.wholes[demand]
+            })
             .collect();
-        let start = self.pool.last().map_or_else(|| self.first_guess(), |multipliers| multipliers.guess.clone());
+        if root && self.minimise {
+            let single = self.best_single();
+            self.remember(single);
+        }
+        let start = self
+            .pool
+            .last()
+            .map_or_else(|| self.first_guess(), |multipliers| multipliers.guess.clone());
         let target = below.filter(|below| *below < u128::MAX).map(|below| {
-            ((below - 1) >> self.relaxed.cost_shift) as f64 - (cost >> self.relaxed.cost_shift) as f64
+            ((below - 1) >> self.relaxed.cost_shift) as f64
+                - (cost >> self.relaxed.cost_shift) as f64
         });
         let iterations = if root { ROOT_ITERATIONS } else { NODE_ITERATIONS };
         let (guess, used) = self.ascend(depth, &open, start, target, iterations);
+        self.remember(guess);
+        let open_items = self.relaxed.items() - depth;
+        1 + (used * open_items * self.relaxed.choices * self.relaxed.demands / 128) as u64
+    }
+
+    fn remember(&mut self, guess: Vec<f64>) {
         let lambda: Vec<i128> = guess
             .iter()
             .zip(&self.wholes)
-            .map(|(guess, whole)| (guess / whole * UNIT as f64).clamp(0.0, MULTIPLIER_MAX).round() as i128)
+            .map(|(guess, whole)| {
+                (guess / whole * UNIT as f64).clamp(0.0, MULTIPLIER_MAX).round() as i128
+            })
             .collect();
         let suffix = self.suffix(&lambda);
         let multipliers = Multipliers { lambda, guess, suffix };
@@ -177,11 +232,15 @@ impl Bounds {
             self.pool[self.oldest] = multipliers;
             self.oldest = 1 + self.oldest % (POOL - 1);
         }
-        let open_items = self.relaxed.items() - depth;
-        1 + (used * open_items * self.relaxed.choices * self.relaxed.demands / 128) as u64
     }
 
-    fn bound(&self, multipliers: &Multipliers, depth: usize, residual: &[Weight], cost: u128) -> i128 {
+    fn bound(
+        &self,
+        multipliers: &Multipliers,
+        depth: usize,
+        residual: &[Weight],
+        cost: u128,
+    ) -> i128 {
         let demanded: i128 = residual
             .iter()
             .zip(&multipliers.lambda)
@@ -199,13 +258,16 @@ impl Bounds {
     }
 
     fn reduced_cost(&self, lambda: &[i128], item: usize, choice: usize) -> i128 {
-        self.relaxed.costs[item * self.relaxed.choices + choice] * UNIT - self.worth(lambda, item, choice)
+        self.relaxed.costs[item * self.relaxed.choices + choice] * UNIT
+            - self.worth(lambda, item, choice)
     }
 
     fn suffix(&self, lambda: &[i128]) -> Vec<i128> {
         let mut suffix = vec![0; self.relaxed.items() + 1];
         for item in (0..self.relaxed.items()).rev() {
-            let least = (0..self.relaxed.choices).map(|choice| self.reduced_cost(lambda, item, choice)).min();
+            let least = (0..self.relaxed.choices)
+                .map(|choice| self.reduced_cost(lambda, item, choice))
+                .min();
             suffix[item] = suffix[item + 1] + least.unwrap_or(0);
         }
         suffix
@@ -218,16 +280,46 @@ impl Bounds {
             .map(|(demand, whole)| (self.relaxed.round_up(demand, *whole) as f64).max(1.0))
             .collect();
         let demands = self.relaxed.demands;
-        self.parts =
-            self.relaxed.gains.iter().enumerate().map(|(i, gain)| *gain as f64 / self.wholes[i % demands]).collect();
+        self.parts = self
+            .relaxed
+            .gains
+            .iter()
+            .enumerate()
+            .map(|(i, gain)| *gain as f64 / self.wholes[i % demands])
+            .collect();
     }
 
-    /// Where the ascent starts: all demands alike, at a scale at which an average item pays for itself.
+    /// Where the ascent starts where nothing costs: all demands alike.
     fn first_guess(&self) -> Vec<f64> {
-        let cost: f64 = self.relaxed.costs.iter().map(|cost| *cost as f64).sum();
-        let gain: f64 = self.parts.iter().sum();
-        let scale = if self.minimise { cost / gain.max(f64::MIN_POSITIVE) } else { 1.0 / self.relaxed.demands as f64 };
-        vec![scale; self.relaxed.demands]
+        vec![1.0 / self.relaxed.demands as f64; self.relaxed.demands]
+    }
+
+    /// The best multipliers of which only one is not 0: the price per part at which a fractional purchase, the best
+    /// bargains first, meets that demand. Where one demand decides, no ascent comes as close.
+    fn best_single(&self) -> Vec<f64> {
+        let demands = self.relaxed.demands;
+        let single = |demand: usize| {
+            let mut bargains: Vec<(f64, f64)> = (0..self.relaxed.costs.len())
+                .map(|choice| {
+                    (self.relaxed.costs[choice] as f64, self.parts[choice * demands + demand])
+                })
+                .filter(|(_, gain)| *gain > 0.0)
+                .collect();
+            bargains.sort_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)));
+            let mut missing = 1.0;
+            let price = bargains.iter().find_map(|(cost, gain)| {
+                missing -= gain;
+                (missing <= 0.0).then(|| cost / gain)
+            });
+            let mut lambda = vec![0.0; demands];
+            lambda[demand] =
+                price.or(bargains.last().map(|(cost, gain)| cost / gain)).unwrap_or(0.0);
+            lambda
+        };
+        let open = vec![1.0; demands];
+        let value = |lambda: &Vec<f64>| self.lagrangian(0, &open, lambda).0;
+        let singles = (0..demands).map(single);
+        singles.max_by(|a, b| value(a).total_cmp(&value(b))).unwrap_or_default()
     }
 
     /// Subgradient ascent on the Lagrangian dual of the open items, with a level that is lowered when it seems out of
@@ -242,7 +334,11 @@ impl Bounds {
     ) -> (Vec<f64>, usize) {
         let mut lambda = start;
         let mut best = (f64::NEG_INFINITY, lambda.clone());
-        let mut gap = if self.minimise { f64::max(1.0, target.unwrap_or(1.0) * 0.1) } else { 0.1 };
+        let mut gap = if self.minimise {
+            self.lagrangian(depth, open, &lambda).0.abs().max(1.0) * 0.2
+        } else {
+            0.1
+        };
         let mut stale = 0;
         for iteration in 0..iterations {
             let (value, slope) = self.lagrangian(depth, open, &lambda);
@@ -252,7 +348,8 @@ impl Bounds {
             } else {
                 stale += 1;
             }
-            let enough = if self.minimise { target.is_some_and(|t| value > t + 1e-6) } else { value > 1e-6 };
+            let enough =
+                if self.minimise { target.is_some_and(|t| value > t + 1e-6) } else { value > 1e-6 };
             let norm: f64 = slope.iter().map(|s| s * s).sum();
             if enough || norm < 1e-18 {
                 return (best.1, iteration + 1);
@@ -287,8 +384,11 @@ impl Bounds {
             let mut least = (f64::INFINITY, 0);
             for choice in 0..choices {
                 let start = (item * choices + choice) * demands;
-                let worth: f64 =
-                    self.parts[start..start + demands].iter().zip(lambda).map(|(gain, lambda)| gain * lambda).sum();
+                let worth: f64 = self.parts[start..start + demands]
+                    .iter()
+                    .zip(lambda)
+                    .map(|(gain, lambda)| gain * lambda)
+                    .sum();
                 let reduced = self.relaxed.costs[item * choices + choice] as f64 - worth;
                 if reduced < least.0 {
                     least = (reduced, start);

@@ -21,7 +21,6 @@ const CLAUSES_MAX: usize = 20_000_000;
 
 pub(super) fn solve(question: &Question, effort: &mut Effort) -> Answer {
     effort.begin_question();
-    let nobody = Witness { sets: [AcceptorSet::EMPTY; ROLES_MAX], cost: 0 };
     let mut encoding = Encoding::new(question);
     for (role, condition) in &question.requirements {
         let holds = encoding.holds(condition, *role);
@@ -30,21 +29,24 @@ pub(super) fn solve(question: &Question, effort: &mut Effort) -> Answer {
     if let Some(below) = question.below {
         encoding.require_cost_below(question, below);
     }
-    if !effort.take(1 + encoding.clauses.len() as u64 / 16) || encoding.clauses.len() > CLAUSES_MAX {
-        return Answer::Undecided { at_least: 0, best: None };
+    if !effort.take(1 + encoding.clauses.len() as u64 / 16) || encoding.clauses.len() > CLAUSES_MAX
+    {
+        return Answer::Undecided { at_least: at_least(question), best: None };
     }
     let mut solver = rustsat_batsat::Solver::<Decisions>::default();
     let mut best: Option<Witness> = None;
     loop {
         if !feed(&mut solver, &mut encoding, effort) {
-            return undecided(question, best);
+            return Answer::Undecided { at_least: at_least(question), best };
         }
         match search(&mut solver, effort) {
-            SolverResult::Interrupted => return undecided(question, best),
+            SolverResult::Interrupted => {
+                return Answer::Undecided { at_least: at_least(question), best };
+            }
             SolverResult::Unsat => return best.map_or(Answer::Impossible, Answer::Found),
             SolverResult::Sat => {
                 let witness = without_waste(question, encoding.witness(&solver, question));
-                if question.cost.is_none() || witness.cost == nobody.cost {
+                if question.cost.is_none() || witness.cost == 0 {
                     return Answer::Found(witness);
                 }
                 encoding.require_cost_below(question, witness.cost);
@@ -54,22 +56,22 @@ pub(super) fn solve(question: &Question, effort: &mut Effort) -> Answer {
     }
 }
 
-/// Nothing but the empty set is free; beyond that the solver has shown no bound.
-fn undecided(question: &Question, best: Option<Witness>) -> Answer {
-    let least = question.cost.as_ref().and_then(|cost| {
-        let positive = question.acceptors.iter().map(|acceptor| cost[acceptor.index()]).filter(|cost| *cost > 0);
-        positive.min()
-    });
-    let empty_fails = question
-        .requirements
-        .iter()
-        .any(|(role, condition)| *role == 0 && !condition.holds(&AcceptorSet::EMPTY) && condition.support().len() > 0);
-    let free = |acceptor: AcceptorId| question.cost.as_ref().is_some_and(|cost| cost[acceptor.index()] == 0);
-    let at_least = if empty_fails && !question.acceptors.iter().any(free) { least.unwrap_or(0) } else { 0 };
-    Answer::Undecided { at_least, best }
+/// What any answer costs, as far as is plain to see: if the empty set of role 0 will not do, its cheapest member.
+fn at_least(question: &Question) -> u128 {
+    let Some(cost) = &question.cost else { return 0 };
+    let nobody = AcceptorSet::EMPTY;
+    if question.requirements.iter().all(|(role, condition)| *role != 0 || condition.holds(&nobody))
+    {
+        return 0;
+    }
+    question.acceptors.iter().map(|acceptor| cost[acceptor.index()]).min().unwrap_or(0)
 }
 
-fn feed(solver: &mut rustsat_batsat::Solver<Decisions>, encoding: &mut Encoding, effort: &mut Effort) -> bool {
+fn feed(
+    solver: &mut rustsat_batsat::Solver<Decisions>,
+    encoding: &mut Encoding,
+    effort: &mut Effort,
+) -> bool {
     let clauses = std::mem::take(&mut encoding.clauses);
     let steps = 1 + clauses.len() as u64 / 16;
     for clause in clauses {
@@ -134,15 +136,24 @@ impl Encoding {
         encoding
     }
 
-    fn forbid_what_no_option_gives(&mut self, question: &Question, acceptor: AcceptorId, roles: u8) {
-        let given = |combination: u8| question.options.iter().any(|option| combination & !option == 0);
+    fn forbid_what_no_option_gives(
+        &mut self,
+        question: &Question,
+        acceptor: AcceptorId,
+        roles: u8,
+    ) {
+        let given =
+            |combination: u8| question.options.iter().any(|option| combination & !option == 0);
         let minimal = |combination: u8| {
-            (0..ROLES_MAX).map(|role| 1 << role).filter(|bit| combination & bit != 0).all(|bit| given(combination & !bit))
+            (0..ROLES_MAX)
+                .map(|role| 1 << role)
+                .filter(|bit| combination & bit != 0)
+                .all(|bit| given(combination & !bit))
         };
         for combination in (1..=roles).filter(|combination| combination & !roles == 0) {
             if !given(combination) && minimal(combination) {
-                let lits = (0..ROLES_MAX).filter(|role| combination >> role & 1 == 1);
-                self.clauses.push(lits.map(|role| !self.members[role][&acceptor]).collect());
+                let members = (0..ROLES_MAX).filter(|role| combination >> role & 1 == 1);
+                self.clauses.push(members.map(|role| !self.members[role][&acceptor]).collect());
             }
         }
     }
@@ -154,20 +165,25 @@ impl Encoding {
                 let inputs: Vec<(Lit, Weight)> = threshold
                     .members()
                     .iter()
-                    .filter_map(|acceptor| Some((*self.members[role].get(&acceptor)?, threshold.weight(acceptor))))
+                    .filter_map(|acceptor| {
+                        Some((*self.members[role].get(&acceptor)?, threshold.weight(acceptor)))
+                    })
                     .collect();
                 self.sum_at_least(threshold.threshold(), &inputs)
             }
             Condition::AtLeast { at_least, of } => {
                 let one = Weight::from(1u64);
-                let parts: Vec<(Lit, Weight)> = of.iter().map(|part| (self.holds(part, role), one)).collect();
+                let parts: Vec<(Lit, Weight)> =
+                    of.iter().map(|part| (self.holds(part, role), one)).collect();
                 self.sum_at_least(Weight::from(*at_least), &parts)
             }
             Condition::Meets(meets) => {
                 let result = self.vars.new_lit();
                 for set in meets.intersections() {
-                    let mut clause: Clause =
-                        set.iter().filter_map(|acceptor| self.members[role].get(&acceptor).copied()).collect();
+                    let mut clause: Clause = set
+                        .iter()
+                        .filter_map(|acceptor| self.members[role].get(&acceptor).copied())
+                        .collect();
                     clause.add(!result);
                     self.clauses.push(clause);
                 }
@@ -195,7 +211,9 @@ impl Encoding {
             let count = threshold.to::<usize>();
             let mut totalizer: Totalizer = inputs.iter().map(|(input, _)| *input).collect();
             let mut collected = rustsat::instances::Cnf::new();
-            totalizer.encode_lb(count..=count, &mut collected, &mut self.vars).expect("memory suffices");
+            totalizer
+                .encode_lb(count..=count, &mut collected, &mut self.vars)
+                .expect("memory suffices");
             self.clauses.extend(collected);
             let enforced = totalizer.enforce_lb(count).expect("this bound was encoded");
             self.clauses.extend(enforced.into_iter().map(|lit| clause![!result, lit]));
@@ -221,7 +239,8 @@ impl Encoding {
     }
 
     fn witness(&self, solver: &rustsat_batsat::Solver<Decisions>, question: &Question) -> Witness {
-        let is_true = |lit: &Lit| solver.lit_val(*lit).expect("the solver has a model") == TernaryVal::True;
+        let is_true =
+            |lit: &Lit| solver.lit_val(*lit).expect("the solver has a model") == TernaryVal::True;
         let mut sets = [AcceptorSet::EMPTY; ROLES_MAX];
         for acceptor in question.acceptors.iter() {
             let lit = |role: &usize| self.members[*role].get(&acceptor);
@@ -229,7 +248,9 @@ impl Encoding {
             let roles = roles.fold(0u8, |roles, role| roles | 1 << role);
             let option = question.options.iter().find(|option| roles & !**option == 0);
             let option = option.expect("the clauses forbid what no option gives");
-            (0..ROLES_MAX).filter(|role| option >> role & 1 == 1).for_each(|role| sets[role].insert(acceptor));
+            (0..ROLES_MAX)
+                .filter(|role| option >> role & 1 == 1)
+                .for_each(|role| sets[role].insert(acceptor));
         }
         let mut witness = Witness { sets, cost: 0 };
         witness.cost = question.cost_of(&witness.sets[0]);
@@ -245,7 +266,10 @@ fn without_waste(question: &Question, mut witness: Witness) -> Witness {
     for acceptor in members {
         let mut fewer = witness.sets[0];
         fewer.remove(acceptor);
-        let needed = question.requirements.iter().any(|(role, condition)| *role == 0 && !condition.holds(&fewer));
+        let needed = question
+            .requirements
+            .iter()
+            .any(|(role, condition)| *role == 0 && !condition.holds(&fewer));
         if !needed {
             witness.sets[0] = fewer;
         }

@@ -47,7 +47,10 @@ pub(super) fn solve(question: &Question, effort: &mut Effort) -> Answer {
     let mut search = Search::new(question);
     let root_bound = search.bounds.root_bound(&search.demands);
     let done = search.run(effort);
-    let best = search.best.as_ref().map(|(cost, chosen)| Witness { sets: search.sets(chosen), cost: *cost });
+    let best = search
+        .best
+        .as_ref()
+        .map(|(cost, chosen)| Witness { sets: search.sets(chosen), cost: *cost });
     match (done, best) {
         (true, Some(witness)) => Answer::Found(witness),
         (true, None) => Answer::Impossible,
@@ -68,7 +71,8 @@ impl Search {
                 _ => unreachable!("only questions of weighted thresholds come here"),
             })
             .collect();
-        let demands: Vec<Weight> = thresholds.iter().map(|(_, threshold)| threshold.threshold()).collect();
+        let demands: Vec<Weight> =
+            thresholds.iter().map(|(_, threshold)| threshold.threshold()).collect();
         let items: Vec<(AcceptorId, Vec<Choice>)> = question
             .acceptors
             .iter()
@@ -104,12 +108,25 @@ impl Search {
         for item in items.iter().rev() {
             let mut left = gains_left.last().expect("starts with one").clone();
             for (demand, left) in left.iter_mut().enumerate() {
-                *left += item.choices.iter().map(|choice| choice.gains[demand]).max().unwrap_or_default();
+                *left += item
+                    .choices
+                    .iter()
+                    .map(|choice| choice.gains[demand])
+                    .max()
+                    .unwrap_or_default();
             }
             gains_left.push(left);
         }
         gains_left.reverse();
-        Search { items, demands, gains_left, bounds, best: None, below, minimise: question.cost.is_some() }
+        Search {
+            items,
+            demands,
+            gains_left,
+            bounds,
+            best: None,
+            below,
+            minimise: question.cost.is_some(),
+        }
     }
 
     /// Searches everything; false if the effort was spent before.
@@ -127,7 +144,9 @@ impl Search {
         }
         loop {
             let depth = chosen.len();
-            if residuals[depth].iter().all(|residual| residual.is_zero()) && self.record(&chosen, costs[depth]) {
+            if residuals[depth].iter().all(|residual| residual.is_zero())
+                && self.record(&chosen, costs[depth])
+            {
                 return true;
             }
             let exhausted = depth == depth_max || next[depth] == self.items[depth].choices.len();
@@ -155,7 +174,8 @@ impl Search {
             if since_refined >= REFINE_NODES {
                 since_refined = 0;
                 let target = self.minimise.then_some(self.below);
-                let steps = self.bounds.refine(depth + 1, &residuals[depth + 1], costs[depth + 1], target);
+                let steps =
+                    self.bounds.refine(depth + 1, &residuals[depth + 1], costs[depth + 1], target);
                 if !effort.take(steps) {
                     return false;
                 }
@@ -195,7 +215,9 @@ impl Search {
                 None => free(),
             };
             let roles = choice.map_or(0, |choice| choice.roles);
-            (0..ROLES_MAX).filter(|role| roles >> role & 1 == 1).for_each(|role| sets[role].insert(item.acceptor));
+            (0..ROLES_MAX)
+                .filter(|role| roles >> role & 1 == 1)
+                .for_each(|role| sets[role].insert(item.acceptor));
         }
         sets
     }
@@ -206,7 +228,9 @@ fn in_order(items: Vec<(AcceptorId, Vec<Choice>)>, order: &[i128], bounds: &Boun
     let mut ranked: Vec<(i128, Vec<Choice>, AcceptorId)> = items
         .into_iter()
         .enumerate()
-        .map(|(index, (acceptor, choices))| (order[index], bounds.preferred_first(index, choices), acceptor))
+        .map(|(index, (acceptor, choices))| {
+            (order[index], bounds.preferred_first(index, choices), acceptor)
+        })
         .collect();
     ranked.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)).then_with(|| a.2.cmp(&b.2)));
     let mut items: Vec<Item> = Vec::with_capacity(ranked.len());

@@ -100,7 +100,12 @@ impl Expression {
 }
 
 fn weight(stake: &[u64], set: Set) -> u64 {
-    stake.iter().enumerate().filter(|(acceptor, _)| set >> acceptor & 1 == 1).map(|(_, stake)| stake).sum()
+    stake
+        .iter()
+        .enumerate()
+        .filter(|(acceptor, _)| set >> acceptor & 1 == 1)
+        .map(|(_, stake)| stake)
+        .sum()
 }
 
 fn ratio(upper: u64, lower: u64) -> BigRational {
@@ -137,7 +142,8 @@ impl Graph {
             Quorum::Stake { stake, above, fraction } => {
                 let total = weight(stake, self.everyone());
                 self.table(|set| {
-                    let (part, whole) = (ratio(weight(stake, set), total), ratio(fraction.0, fraction.1));
+                    let (part, whole) =
+                        (ratio(weight(stake, set), total), ratio(fraction.0, fraction.1));
                     if *above { part > whole } else { part >= whole }
                 })
             }
@@ -180,7 +186,9 @@ impl Graph {
     fn largest(&self, a: Learner, b: Learner) -> Option<Table> {
         let (of_a, of_b) = (self.quorums(a), self.quorums(b));
         let meets_all = |set: Set| {
-            self.sets().filter(|x| of_a[*x]).all(|x| self.sets().filter(|y| of_b[*y]).all(|y| set & x & y != 0))
+            self.sets()
+                .filter(|x| of_a[*x])
+                .all(|x| self.sets().filter(|y| of_b[*y]).all(|y| set & x & y != 0))
         };
         let table = self.table(meets_all);
         table[self.everyone()].then_some(table)
@@ -197,17 +205,21 @@ impl Graph {
             && self.logs.iter().filter(|(_, level)| *level).all(|(learners, _)| {
                 let log = self.condensed(learners, false);
                 let all = self.everyone();
-                learners.len() == 1 || log.edges.iter().flatten().all(|edge| edge[all])
+                let distinct = |(a, b): (usize, usize)| a == b || log.edges[a][b][all];
+                (0..log.learners.len()).all(|a| (0..log.learners.len()).all(|b| distinct((a, b))))
             })
     }
 
     /// The edge as declared, or the default of a self-edge; none if it does not exist.
     fn base_edge(&self, a: Learner, b: Learner) -> Option<Table> {
-        let between = |(x, y, _): &&(Learner, Learner, Safe)| (*x, *y) == (a, b) || (*x, *y) == (b, a);
+        let between =
+            |(x, y, _): &&(Learner, Learner, Safe)| (*x, *y) == (a, b) || (*x, *y) == (b, a);
         match self.edges.iter().find(between) {
             Some((_, _, Safe::Overlap)) => self.overlap(a, b),
             Some((_, _, Safe::Largest)) => self.largest(a, b),
-            Some((_, _, Safe::Expression(expression))) => Some(self.table(|set| expression.holds(set))),
+            Some((_, _, Safe::Expression(expression))) => {
+                Some(self.table(|set| expression.holds(set)))
+            }
             None if a == b => self.overlap(a, a).or_else(|| self.largest(a, a)),
             None => None,
         }
@@ -217,10 +229,19 @@ impl Graph {
     pub fn condensed(&self, learners: &BTreeSet<Learner>, level: bool) -> Log {
         let learners: Vec<Learner> = learners.iter().copied().collect();
         let nothing = self.table(|_| false);
-        let base = |a: &Learner, b: &Learner| self.base_edge(*a, *b).unwrap_or_else(|| nothing.clone());
+        let base =
+            |a: &Learner, b: &Learner| self.base_edge(*a, *b).unwrap_or_else(|| nothing.clone());
         let mut edges: Vec<Vec<Table>> =
             learners.iter().map(|a| learners.iter().map(|b| base(a, b)).collect()).collect();
         let count = learners.len();
+        if level {
+            // Each edge that exists becomes what all that exist have in common.
+            let exists = |edge: &&mut Table| edge[self.everyone()];
+            let existing = edges.clone().into_iter().flatten().filter(|edge| edge[self.everyone()]);
+            let existing: Vec<Table> = existing.collect();
+            let common = self.table(|set| existing.iter().all(|edge| edge[set]));
+            edges.iter_mut().flatten().filter(exists).for_each(|edge| edge.clone_from(&common));
+        }
         loop {
             let before = edges.clone();
             for a in 0..count {
@@ -236,10 +257,6 @@ impl Graph {
                 break;
             }
         }
-        if level && count > 1 {
-            let common = self.table(|set| edges.iter().flatten().all(|edge| edge[set]));
-            edges = vec![vec![common; count]; count];
-        }
         Log { learners, edges }
     }
 
@@ -249,7 +266,8 @@ impl Graph {
         if self.logs.is_empty() {
             return vec![self.condensed(&everybody, false)];
         }
-        let mut logs: Vec<Log> = self.logs.iter().map(|(learners, level)| self.condensed(learners, *level)).collect();
+        let mut logs: Vec<Log> =
+            self.logs.iter().map(|(learners, level)| self.condensed(learners, *level)).collect();
         for learner in everybody {
             if !self.logs.iter().any(|(learners, _)| learners.contains(&learner)) {
                 logs.push(self.condensed(&BTreeSet::from([learner]), false));
@@ -274,7 +292,9 @@ impl Graph {
         }
         let (of_a, of_b) = (self.quorums(log.learners[a]), self.quorums(log.learners[b]));
         Some(self.sets().filter(|x| edge[*x]).all(|x| {
-            self.sets().filter(|y| of_a[*y]).all(|y| self.sets().filter(|z| of_b[*z]).all(|z| x & y & z != 0))
+            self.sets()
+                .filter(|y| of_a[*y])
+                .all(|y| self.sets().filter(|z| of_b[*z]).all(|z| x & y & z != 0))
         }))
     }
 
@@ -282,7 +302,8 @@ impl Graph {
     pub fn sends(&self, log: &Log) -> u8 {
         let mut edges = log.edges.iter().flatten();
         let first = &log.edges[0][0];
-        let level = edges.all(|edge| edge == first) && (log.learners.len() == 1 || first[self.everyone()]);
+        let level =
+            edges.all(|edge| edge == first) && (log.learners.len() == 1 || first[self.everyone()]);
         if level || log.learners.len() == 1 { 3 } else { 4 }
     }
 
@@ -319,6 +340,9 @@ impl Graph {
     /// The least cost of a set whose failing makes `condition` fail; none if nothing does.
     pub fn least_breaking(&self, condition: &Table, costs: &[u64]) -> Option<u64> {
         let all = self.everyone();
-        self.sets().filter(|failed| !condition[all & !failed]).map(|failed| weight(costs, failed)).min()
+        self.sets()
+            .filter(|failed| !condition[all & !failed])
+            .map(|failed| weight(costs, failed))
+            .min()
     }
 }

@@ -17,7 +17,8 @@ pub fn graph(rng: &mut impl Rng) -> Graph {
     let learners = rng.random_range(1..=4);
     // Often all learners are of one kind, since mixtures have few overlap edges.
     let kind = rng.random_range(0..6);
-    let quorums = (0..learners).map(|_| if kind < 3 { quorum(rng, acceptors, kind) } else { any_quorum(rng, acceptors) });
+    let quorums = (0..learners)
+        .map(|_| if kind < 3 { quorum(rng, acceptors, kind) } else { any_quorum(rng, acceptors) });
     let quorums: Vec<Quorum> = quorums.collect();
     let density = [0.2, 0.6, 0.9][rng.random_range(0..3)];
     let mut edges = Vec::new();
@@ -48,9 +49,14 @@ fn quorum(rng: &mut impl Rng, acceptors: usize, kind: u32) -> Quorum {
     match kind {
         0 => Quorum::Expression(threshold(rng, acceptors, 0.7)),
         1 | 2 => {
-            let (above, fraction) =
-                [(true, (2, 3)), (true, (2, 3)), (true, (1, 2)), (false, (2, 3)), (false, (1, 2)), (true, (4, 5))]
-                    [rng.random_range(0..6)];
+            let (above, fraction) = [
+                (true, (2, 3)),
+                (true, (2, 3)),
+                (true, (1, 2)),
+                (false, (2, 3)),
+                (false, (1, 2)),
+                (true, (4, 5)),
+            ][rng.random_range(0..6)];
             Quorum::Stake { stake: stake(rng, acceptors), above, fraction }
         }
         _ => Quorum::Expression(expression(rng, acceptors, 2)),
@@ -102,7 +108,9 @@ fn expression(rng: &mut impl Rng, acceptors: usize, depth: usize) -> Expression 
         1 => threshold(rng, acceptors, 0.4),
         2 => {
             let sets = rng.random_range(1..=4);
-            Expression::AnyOf((0..sets).map(|_| Expression::AllOf(some_acceptors(rng, acceptors, 5))).collect())
+            Expression::AnyOf(
+                (0..sets).map(|_| Expression::AllOf(some_acceptors(rng, acceptors, 5))).collect(),
+            )
         }
         3 => {
             let stake = stake(rng, acceptors);
@@ -134,14 +142,17 @@ pub fn log_name(learners: &BTreeSet<usize>) -> String {
 /// The file that declares `graph`.
 pub fn file(graph: &Graph) -> String {
     let mut text = String::from("version = 1\n");
-    let mut line = |line: std::fmt::Arguments<'_>| writeln!(text, "{line}").expect("strings take everything");
+    let mut line =
+        |line: std::fmt::Arguments<'_>| writeln!(text, "{line}").expect("strings take everything");
     for name in &ACCEPTORS[..graph.acceptors] {
         line(format_args!("[acceptors.{name}]"));
     }
     for (index, quorum) in graph.learners.iter().enumerate() {
         line(format_args!("[learners.{}]", LEARNERS[index]));
         match quorum {
-            Quorum::Expression(expression) => line(format_args!("quorum = {}", expression_text(expression))),
+            Quorum::Expression(expression) => {
+                line(format_args!("quorum = {}", expression_text(expression)))
+            }
             Quorum::Stake { stake, above, fraction } => {
                 line(format_args!("stake = {}", stake_text(stake)));
                 let sign = if *above { ">" } else { ">=" };
@@ -154,11 +165,14 @@ pub fn file(graph: &Graph) -> String {
         match safe {
             Safe::Overlap => line(format_args!("safe = \"overlap\"")),
             Safe::Largest => line(format_args!("safe = \"largest\"")),
-            Safe::Expression(expression) => line(format_args!("safe = {}", expression_text(expression))),
+            Safe::Expression(expression) => {
+                line(format_args!("safe = {}", expression_text(expression)))
+            }
         }
     }
     for (learners, level) in &graph.logs {
-        let names: Vec<String> = learners.iter().map(|learner| format!("\"{}\"", LEARNERS[*learner])).collect();
+        let names: Vec<String> =
+            learners.iter().map(|learner| format!("\"{}\"", LEARNERS[*learner])).collect();
         line(format_args!("[logs.\"{}\"]\nlearners = [{}]", log_name(learners), names.join(", ")));
         line(format_args!("edges = \"{}\"", if *level { "level" } else { "as-given" }));
     }
@@ -166,17 +180,23 @@ pub fn file(graph: &Graph) -> String {
 }
 
 fn expression_text(expression: &Expression) -> String {
-    let list = |parts: &[Expression]| parts.iter().map(expression_text).collect::<Vec<_>>().join(", ");
+    let list =
+        |parts: &[Expression]| parts.iter().map(expression_text).collect::<Vec<_>>().join(", ");
     match expression {
         Expression::Acceptor(acceptor) => format!("\"{}\"", ACCEPTORS[*acceptor]),
-        Expression::AtLeast(least, parts) => format!("{{ at-least = {least}, of = [{}] }}", list(parts)),
+        Expression::AtLeast(least, parts) => {
+            format!("{{ at-least = {least}, of = [{}] }}", list(parts))
+        }
         Expression::AllOf(parts) => format!("[{}]", list(parts)),
         Expression::AnyOf(parts) => format!("{{ any-of = [{}] }}", list(parts)),
-        Expression::Stake(least, stake) => format!("{{ at-least = {least}, stake = {} }}", stake_text(stake)),
+        Expression::Stake(least, stake) => {
+            format!("{{ at-least = {least}, stake = {} }}", stake_text(stake))
+        }
     }
 }
 
 fn stake_text(stake: &[u64]) -> String {
-    let entries = stake.iter().enumerate().map(|(index, stake)| format!("{} = {stake}", ACCEPTORS[index]));
+    let entries =
+        stake.iter().enumerate().map(|(index, stake)| format!("{} = {stake}", ACCEPTORS[index]));
     format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
 }

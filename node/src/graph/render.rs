@@ -1,0 +1,1 @@
+//! `hpaxos graph render`.
