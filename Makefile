@@ -63,7 +63,9 @@ bench: setup ## Measure; prints the figures of docs/figures.md.
 
 FUZZ_SECONDS ?= 60
 fuzz: setup $(TOOLS)/bin/cargo-fuzz ## Fuzz the decoders for FUZZ_SECONDS each (default 60).
-	cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none learner_graph -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048
+	mkdir -p $(CACHE)/fuzz/learner_graph
+	cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none learner_graph \
+	    $(CACHE)/fuzz/learner_graph corpus/learner_graph -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048
 
 tools: $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/typos
 

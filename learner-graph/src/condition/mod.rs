@@ -62,6 +62,13 @@ impl Condition {
             }
         }
         of.sort();
+        // Of conditions that all must hold, or any, a repetition says nothing.
+        if at_least == 1 || at_least == of.len() {
+            let all = at_least == of.len();
+            of.dedup();
+            let at_least = if all { of.len() } else { 1 };
+            return if of.len() == 1 { of.remove(0) } else { Condition::AtLeast { at_least, of } };
+        }
         Condition::AtLeast { at_least, of }
     }
 
@@ -198,6 +205,18 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn repetitions_say_nothing() {
+        let (a, b) = (nested(), Condition::count(2, set(0b111)));
+        let twice = || vec![a.clone(), b.clone(), a.clone()];
+        let once = || vec![a.clone(), b.clone()];
+        assert_eq!(Condition::at_least(1, twice()), Condition::at_least(1, once()));
+        assert_eq!(Condition::at_least(3, twice()), Condition::at_least(2, once()));
+        assert_eq!(Condition::at_least(1, vec![a.clone(), a.clone()]), a);
+        // In between it does: two of (a, a, b) is a, or both.
+        assert_ne!(Condition::at_least(2, twice()), Condition::at_least(2, once()));
     }
 
     #[test]

@@ -138,13 +138,7 @@ mod tests {
 
     /// "At least k of these", in a form that is not recognised as a count.
     fn listed(at_least: usize, of: AcceptorSet) -> Condition {
-        let with_itself = |acceptor| {
-            Condition::at_least(
-                1,
-                vec![Condition::acceptor(acceptor), Condition::acceptor(acceptor)],
-            )
-        };
-        Condition::at_least(at_least, of.iter().map(with_itself).collect())
+        Condition::AtLeast { at_least, of: of.iter().map(Condition::acceptor).collect() }
     }
 
     #[test]

@@ -5,11 +5,12 @@
 //! least. For instance "is there a quorum A of red and B of blue, with everyone outside A ∩ B a safe set?": roles A, B
 //! and H, options {A, B}, {A, H}, {B, H}.
 //!
-//! Questions of weighted thresholds only go to branch and bound with Lagrangian bounds ([`weighted`]): SAT encodings of
+//! What has a closed form needs no search ([`closed_form`]). Questions of weighted thresholds only go to branch and bound with Lagrangian bounds ([`weighted`]): SAT encodings of
 //! skewed weights are pigeonhole-like and slow. Nested and listed conditions go to a SAT solver ([`sat`]). Both count
 //! their steps against an [`Effort`] and say what they did settle when it is spent.
 
 mod adder;
+mod closed_form;
 mod effort;
 mod multipliers;
 mod sat;
@@ -73,8 +74,11 @@ pub fn solve(question: &Question, effort: &mut Effort) -> Answer {
         .requirements
         .iter()
         .all(|(_, condition)| matches!(**condition, Condition::Threshold(_)));
-    let answer =
-        if all_weighted { weighted::solve(question, effort) } else { sat::solve(question, effort) };
+    let answer = match closed_form::solve(question) {
+        Some(witness) => Answer::Found(witness),
+        None if all_weighted => weighted::solve(question, effort),
+        None => sat::solve(question, effort),
+    };
     if let Answer::Found(witness) | Answer::Undecided { best: Some(witness), .. } = &answer {
         assert!(question.is_satisfied_by(witness), "what a search finds satisfies the question");
     }

@@ -1,0 +1,148 @@
+//! The whole picture as a Graphviz file.
+
+use super::facts::{Facts, LogFacts, Seat, Validity};
+use super::words::{Promise, count, instance};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// More acceptors than these are drawn as one node for those of the same learners.
+const ACCEPTORS_MAX: usize = 40;
+
+/// Letters of an example.
+const EXAMPLE: usize = 24;
+
+/// Writes `facts`: a cluster for each log, and below them the acceptors.
+pub(super) fn dot(facts: &Facts) -> String {
+    let mut out = String::from("graph {\n");
+    let mut line = |text: String| {
+        writeln!(out, "  {text}").expect("a string takes everything");
+    };
+    line("graph [ranksep=1.2, nodesep=0.4, fontname=\"sans-serif\", bgcolor=white]".into());
+    line("node [fontname=\"sans-serif\", fontsize=11, shape=box, style=rounded]".into());
+    line("edge [fontname=\"sans-serif\", fontsize=10, color=\"#7a7a7a\"]".into());
+    for (index, log) in facts.logs.iter().enumerate() {
+        line(format!("subgraph {} {{", quoted(&format!("cluster {index}"))));
+        line(format!("  label={}; color=\"#bbbbbb\"", quoted(&log.title)));
+        for member in 0..log.members.len() {
+            line(format!("  {}", learner(facts, index, member)));
+        }
+        line("}".into());
+        for text in edges(index, log) {
+            line(text);
+        }
+    }
+    for text in acceptors(facts) {
+        line(text);
+    }
+    out.push_str("}\n");
+    out
+}
+
+fn learner(facts: &Facts, log: usize, index: usize) -> String {
+    let member = &facts.logs[log].members[index];
+    let learner = &facts.learners[member.learner];
+    let mut lines = vec![
+        learner.name.clone(),
+        format!("decides with {}", learner.quorum),
+        Promise::Goes.broken_if(&member.halts),
+        Promise::Holds.broken_if(&member.forks),
+    ];
+    let invalid = matches!(member.validity, Validity::Invalid(_));
+    if invalid {
+        lines.push("not valid: it may fork anyway".to_owned());
+    }
+    format!(
+        "{} [label={}, color={}, penwidth=2]",
+        learner_node(log, member.learner),
+        quoted(&lines.join("\n")),
+        quoted(if invalid { "#b00020" } else { learner.ink.hue }),
+    )
+}
+
+fn edges(index: usize, log: &LogFacts) -> Vec<String> {
+    let edge = |pair: &super::facts::Pair| {
+        let node = |member: usize| learner_node(index, log.members[member].learner);
+        let invalid = matches!(pair.validity, Validity::Invalid(_));
+        let mut label = Promise::Agree.broken_if(&pair.disagree);
+        if invalid {
+            label = "not valid".to_owned();
+        } else if let Some(example) = instance(&pair.disagree, EXAMPLE) {
+            label.push_str(&format!("\ne.g. {example}"));
+        }
+        let style = if pair.declared { "solid" } else { "dashed" };
+        let color = if invalid { ", color=\"#b00020\", fontcolor=\"#b00020\"" } else { "" };
+        format!(
+            "{} -- {} [label={}, style={style}, penwidth=2{color}]",
+            node(pair.ends.0),
+            node(pair.ends.1),
+            quoted(&label)
+        )
+    };
+    log.pairs.iter().map(edge).collect()
+}
+
+/// The acceptors, and thin lines to their learners.
+fn acceptors(facts: &Facts) -> Vec<String> {
+    let mut nodes: BTreeMap<usize, (String, Vec<usize>)> = BTreeMap::new();
+    let grouped = facts.acceptors.len() > ACCEPTORS_MAX;
+    let mut start = 0;
+    let together = |a: &super::facts::Acceptor, b: &super::facts::Acceptor| {
+        grouped && a.membership() == b.membership()
+    };
+    for run in facts.acceptors.chunk_by(together) {
+        let membership = run[0].membership();
+        let label =
+            if grouped { group(facts, run.len(), &membership) } else { run[0].name.clone() };
+        nodes.insert(start, (label, membership));
+        start += run.len();
+    }
+    let mut lines = Vec::new();
+    for (index, (label, membership)) in nodes {
+        let shape =
+            if grouped { "style=\"rounded,filled\"" } else { "shape=ellipse, style=filled" };
+        let name = quoted(&format!("validator {index}"));
+        lines.push(format!("{name} [label={}, {shape}, fillcolor=\"#f3f3f3\"]", quoted(&label)));
+        for learner in membership {
+            for (log, of) in facts.logs.iter().enumerate() {
+                if of.members.iter().any(|member| member.learner == learner) {
+                    let width = width(facts, index, learner, grouped);
+                    let hue = facts.learners[learner].ink.hue;
+                    let node = learner_node(log, learner);
+                    lines.push(format!("{node} -- {name} [color=\"{hue}\", penwidth={width}]"));
+                }
+            }
+        }
+    }
+    lines
+}
+
+/// As in "12 validators\nin blue, red".
+fn group(facts: &Facts, many: usize, membership: &[usize]) -> String {
+    let names: Vec<&str> =
+        membership.iter().map(|learner| facts.learners[*learner].name.as_str()).collect();
+    let many = count(many, "validator");
+    match names.len() {
+        0 => format!("{many}\nin no chain"),
+        1 => format!("{many}\nonly in {}", names[0]),
+        all if all == facts.learners.len() && all > 2 => format!("{many}\nin all {all} chains"),
+        _ => format!("{many}\nin {}", names.join(", ")),
+    }
+}
+
+/// A line is thicker the larger the share is.
+fn width(facts: &Facts, acceptor: usize, learner: usize, grouped: bool) -> String {
+    match facts.acceptors[acceptor].seats[learner] {
+        Seat::Share(share) if !grouped => format!("{:.1}", 0.5 + 5.0 * share),
+        _ => "1.0".to_owned(),
+    }
+}
+
+fn learner_node(log: usize, learner: usize) -> String {
+    quoted(&format!("chain {learner} in log {log}"))
+}
+
+/// A double-quoted string of the DOT language; a line break is written as Graphviz wants it in labels.
+fn quoted(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    format!("\"{escaped}\"")
+}
