@@ -5,7 +5,7 @@
 
 use crate::acceptor_set::{ACCEPTORS_MAX, AcceptorId, AcceptorSet};
 use crate::condition::Condition;
-use crate::edge::{NoLargest, NoOverlap, largest, overlap};
+use crate::edge::{NoLargest, NoOverlap, Shares, largest, overlap};
 use crate::expression::{Edge, Quorum, Safe};
 use crate::learner_set::{LEARNERS_MAX, LearnerId, LearnerSet};
 use crate::log::{Link, Log};
@@ -228,9 +228,12 @@ impl LearnerGraph {
 
     /// The `overlap` edge of two learners, declared or not; none if it does not exist, or is not defined.
     pub fn overlap(&self, a: LearnerId, b: LearnerId) -> Option<Condition> {
-        let shares =
-            |learner: LearnerId| self.declarations.learners[learner.index()].quorum.shares();
-        Some(Condition::Threshold(overlap(&shares(a)?, &shares(b)?).ok()?))
+        Some(Condition::Threshold(overlap(&self.shares(a)?, &self.shares(b)?).ok()?))
+    }
+
+    /// Stake, total and least quorum of a learner whose quorum is one threshold or stake rule.
+    pub fn shares(&self, learner: LearnerId) -> Option<Shares> {
+        self.declarations.learners[learner.index()].quorum.shares()
     }
 
     /// The edges that exist, declared ones and default self-edges, not condensed; sorted by `between`.

@@ -3,6 +3,7 @@
 use super::tie::{Tie, TieSearch, Wanted};
 use super::{covers, pairs, relevant};
 use crate::acceptor_set::AcceptorSet;
+use crate::condition::Condition;
 use crate::graph::LearnerGraph;
 use crate::learner_set::LearnerId;
 use crate::log::Log;
@@ -170,10 +171,7 @@ fn disjoint(
     let tie = Tie::between(a, b);
     let wanted = Wanted { hold: Some((H, tie)), fail: None };
     let mut search = TieSearch::new(log, template);
-    if let Some(overlap) = graph.overlap(a, b) {
-        // By its definition (see `edge::overlap`), and by so little that no search could tell.
-        search.exclude_holding(&overlap);
-    }
+    valid_by_definition(graph, log, (a, b)).iter().for_each(|edge| search.exclude_holding(edge));
     match search.find(wanted, effort) {
         Answer::Impossible => Ok(None),
         Answer::Undecided { .. } => Err(Unsettled),
@@ -185,6 +183,25 @@ fn disjoint(
             Ok(Some(Sets { safe, quorums: [of_a, of_b] }))
         }
     }
+}
+
+/// Edges of which each safe set meets every intersection of a quorum of `a` and one of `b`, by arithmetic: a search could
+/// not tell, since it often is by the last unit of the stake.
+///
+/// The `overlap` edge of `a` and `b` is defined to be so. That of `a` and `k` is for two quorums of `a`, too, if `a`
+/// leaves out no more than `k`: a safe set leaves out less than Σ min − slack(a) − slack(k) of the smaller shares, and
+/// two quorums of `a` have at least Σ min − 2·slack(a) of them in common.
+fn valid_by_definition(
+    graph: &LearnerGraph,
+    log: &Log,
+    (a, b): (LearnerId, LearnerId),
+) -> Vec<Condition> {
+    let no_more = |k: LearnerId| {
+        let shares = graph.shares(a).zip(graph.shares(k));
+        shares.is_some_and(|(of_a, of_k)| of_a.leaves_out_no_more_than(&of_k))
+    };
+    let partners = log.learners().iter().filter(|k| *k == b || (a == b && no_more(*k)));
+    partners.filter_map(|k| graph.overlap(a, k)).collect()
 }
 
 /// A minimal subset at which the monotone `holds` does.

@@ -30,6 +30,11 @@ impl Shares {
     fn slack(&self) -> Weight {
         self.total - self.least
     }
+
+    /// Whether a quorum may leave out no larger a share than one of `other`.
+    pub fn leaves_out_no_more_than(&self, other: &Shares) -> bool {
+        self.slack() * other.total <= other.slack() * self.total
+    }
 }
 
 /// Why two learners have no `overlap` edge: x ≤ 0. All three numbers are parts of `whole`.

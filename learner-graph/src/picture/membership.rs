@@ -64,6 +64,7 @@ pub(super) fn draw(canvas: &mut Canvas, facts: &Facts, at: Point) {
         .learners
         .iter()
         .map(|learner| text_width(&learner.name, 13.0).max(text_width(&learner.quorum, 10.0)));
+    let groups = facts.learners.len() > 1;
     let cells = Point {
         x: at.x + labels.fold(0.0, f64::max) + LABEL_GAP,
         y: at.y + if groups { GROUPS } else { 14.0 },

@@ -19,7 +19,7 @@ pub struct Effort<'a> {
 }
 
 /// What one question may take of the whole, so that a hard one leaves something for the others.
-const QUESTION_SHARE: u64 = 8;
+const QUESTION_SHARE: u64 = 32;
 
 /// Steps between reports: some milliseconds.
 const REPORT_STEPS: u64 = 1 << 15;
@@ -60,7 +60,7 @@ impl<'a> Effort<'a> {
         }
     }
 
-    /// A new question: it may take an eighth of what is left.
+    /// A new question: it may take its share of what is left.
     pub(crate) fn begin_question(&mut self) {
         self.question_left = self.left / QUESTION_SHARE;
     }
