@@ -273,6 +273,79 @@ fn compare_breaking(naive: &Graph, breaking: &Breaking, condition: &[bool], cost
     }
 }
 
+/// Cut off early, an analysis leaves things open, but what it says is still true.
+#[test]
+fn short_of_effort() {
+    let (mut settled, mut open) = (0, 0);
+    let mut count = |is_settled: bool| *(if is_settled { &mut settled } else { &mut open }) += 1;
+    for seed in 1..=4_000 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let naive = random_graph::graph(&mut rng);
+        let text = random_graph::file(&naive);
+        let Ok(graph) = file::read(&text) else { continue };
+        let steps = rng.random_range(0..2_000);
+        let context = format!("seed {seed}, {steps} steps\n{text}");
+        let checked = check(&graph, &mut Effort::steps(steps));
+        let stake = graph.learners().find_map(|learner| {
+            let Quorum::Stake { stake, .. } = &naive.learners[learner.index()] else { return None };
+            Some((By::stake_of(&graph, learner)?, stake.clone()))
+        });
+        let (by, costs) = stake.unwrap_or((By::Count, vec![1; naive.acceptors]));
+        let analyzed = analyze(&graph, &by, &mut Effort::steps(steps));
+        for (log, (check, analysis)) in
+            sorted_by_name(&naive).iter().zip(checked.logs.iter().zip(&analyzed.logs))
+        {
+            let position = |name: &String| {
+                log.learners.iter().position(|l| LEARNERS[*l] == *name).expect("a learner of it")
+            };
+            for row in &check.edges {
+                let [a, b] = row.between.each_ref().map(position);
+                assert!(row.valid.is_none() || row.valid == naive.is_valid(log, a, b), "{context}");
+                count(row.valid.is_some());
+            }
+            assert!(check.sends.is_none_or(|sends| sends == naive.sends(log)), "{context}");
+            for learner in &analysis.learners {
+                let at = position(&learner.id);
+                let quorums = naive.quorums(log.learners[at]);
+                for (breaking, condition) in
+                    [(&learner.halts_if, &quorums), (&learner.forks_if, &log.edges[at][at])]
+                {
+                    let least = naive.least_breaking(condition, &costs);
+                    assert!(is_true(breaking, least, &costs), "{breaking:?} {least:?} {context}");
+                    count(breaking.is_settled());
+                }
+            }
+            for pair in &analysis.pairs {
+                let [a, b] = pair.between.each_ref().map(position);
+                let least = naive.least_breaking(&log.edges[a][b], &costs);
+                let breaking = &pair.disagree_if;
+                assert!(is_true(breaking, least, &costs), "{breaking:?} {least:?} {context}");
+                count(breaking.is_settled());
+            }
+        }
+    }
+    eprintln!("{settled} settled, {open} open");
+    assert!(settled > 5_000 && open > 1_000, "{settled} settled, {open} open");
+}
+
+fn is_true(breaking: &Breaking, least: Option<u64>, costs: &[u64]) -> bool {
+    let within =
+        |at_least: u64, at_most: u64| least.is_some_and(|l| (at_least..=at_most).contains(&l));
+    match breaking {
+        Breaking::Set { acceptors, .. } => {
+            let failed = mask(acceptors);
+            let chosen = (0..costs.len()).filter(|i| failed >> i & 1 == 1);
+            least == Some(chosen.map(|i| costs[i]).sum())
+        }
+        Breaking::Unsettled { at_least, at_most } => within(*at_least as u64, *at_most as u64),
+        Breaking::UnsettledStake { at_least, at_most } => {
+            let number = |text: &String| text.parse().expect("a decimal string");
+            within(number(at_least), number(at_most))
+        }
+        Breaking::Never => least.is_none(),
+    }
+}
+
 fn compare_stake(naive: &Graph, graph: &LearnerGraph, effort: &mut Effort) {
     for (learner, quorum) in naive.learners.iter().enumerate() {
         let by = By::stake_of(graph, LearnerId::new(learner));
