@@ -123,13 +123,13 @@ impl Progress for Bar {
         if self.started.elapsed() < Duration::from_secs(1) {
             return;
         }
-        if self.bar.is_hidden() {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
-        }
         self.bar.set_length(total as u64);
         self.bar.set_position(done as u64);
         self.bar.set_prefix(steps.to_string());
         self.bar.set_message(what.to_owned());
+        if self.bar.is_hidden() {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
         self.bar.tick();
     }
 }

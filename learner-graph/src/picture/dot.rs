@@ -1,12 +1,11 @@
 //! The whole picture as a Graphviz file.
 
-use super::facts::{Facts, LogFacts, Seat, Validity};
+use super::facts::{Acceptor, Facts, LogFacts, Pair, Seat, Validity};
 use super::words::{Promise, count, instance};
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// More acceptors than these are drawn as one node for those of the same learners.
-const ACCEPTORS_MAX: usize = 40;
+/// More acceptors than these share nodes.
+const NODES_MAX: usize = 40;
 
 /// Letters of an example.
 const EXAMPLE: usize = 24;
@@ -60,7 +59,7 @@ fn learner(facts: &Facts, log: usize, index: usize) -> String {
 }
 
 fn edges(index: usize, log: &LogFacts) -> Vec<String> {
-    let edge = |pair: &super::facts::Pair| {
+    let edge = |pair: &Pair| {
         let node = |member: usize| learner_node(index, log.members[member].learner);
         let invalid = matches!(pair.validity, Validity::Invalid(_));
         let mut label = Promise::Agree.broken_if(&pair.disagree);
@@ -81,59 +80,86 @@ fn edges(index: usize, log: &LogFacts) -> Vec<String> {
     log.pairs.iter().map(edge).collect()
 }
 
-/// The acceptors, and thin lines to their learners.
+/// How acceptors become nodes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Nodes {
+    /// One each.
+    Single,
+    /// One for those of the same learners.
+    ByLearners,
+    /// One for those of equally many learners.
+    ByCount,
+}
+
+/// The acceptors, at the bottom, and thin lines to their learners.
 fn acceptors(facts: &Facts) -> Vec<String> {
-    let mut nodes: BTreeMap<usize, (String, Vec<usize>)> = BTreeMap::new();
-    let grouped = facts.acceptors.len() > ACCEPTORS_MAX;
-    let mut start = 0;
-    let together = |a: &super::facts::Acceptor, b: &super::facts::Acceptor| {
-        grouped && a.membership() == b.membership()
-    };
-    for run in facts.acceptors.chunk_by(together) {
-        let membership = run[0].membership();
-        let label =
-            if grouped { group(facts, run.len(), &membership) } else { run[0].name.clone() };
-        nodes.insert(start, (label, membership));
-        start += run.len();
-    }
+    let (nodes, runs) = runs(facts);
     let mut lines = Vec::new();
-    for (index, (label, membership)) in nodes {
-        let shape =
-            if grouped { "style=\"rounded,filled\"" } else { "shape=ellipse, style=filled" };
+    let mut names = Vec::new();
+    for (index, run) in runs.into_iter().enumerate() {
+        let (label, shape) = match nodes {
+            Nodes::Single => (run[0].name.clone(), "shape=ellipse, style=filled"),
+            Nodes::ByLearners | Nodes::ByCount => {
+                (group(facts, run, nodes), "style=\"rounded,filled\"")
+            }
+        };
         let name = quoted(&format!("validator {index}"));
         lines.push(format!("{name} [label={}, {shape}, fillcolor=\"#f3f3f3\"]", quoted(&label)));
-        for learner in membership {
+        for learner in 0..facts.learners.len() {
+            if run.iter().all(|acceptor| acceptor.seats[learner] == Seat::None) {
+                continue;
+            }
             for (log, of) in facts.logs.iter().enumerate() {
                 if of.members.iter().any(|member| member.learner == learner) {
-                    let width = width(facts, index, learner, grouped);
+                    let width =
+                        if nodes == Nodes::Single { width(run[0].seats[learner]) } else { 1.0 };
                     let hue = facts.learners[learner].ink.hue;
                     let node = learner_node(log, learner);
-                    lines.push(format!("{node} -- {name} [color=\"{hue}\", penwidth={width}]"));
+                    lines.push(format!("{node} -- {name} [color=\"{hue}\", penwidth={width:.1}]"));
                 }
             }
         }
+        names.push(name);
     }
+    lines.push(format!("{{ rank=sink; {} }}", names.join("; ")));
     lines
 }
 
+/// The acceptors of each node: as many nodes as can be looked at.
+fn runs(facts: &Facts) -> (Nodes, Vec<&[Acceptor]>) {
+    if facts.acceptors.len() <= NODES_MAX {
+        return (Nodes::Single, facts.acceptors.chunks(1).collect());
+    }
+    let by_learners = facts.acceptors.chunk_by(|a, b| a.membership() == b.membership());
+    let by_learners: Vec<_> = by_learners.collect();
+    if by_learners.len() <= NODES_MAX {
+        return (Nodes::ByLearners, by_learners);
+    }
+    let by_count = facts.acceptors.chunk_by(|a, b| a.membership().len() == b.membership().len());
+    (Nodes::ByCount, by_count.collect())
+}
+
 /// As in "12 validators\nin blue, red".
-fn group(facts: &Facts, many: usize, membership: &[usize]) -> String {
+fn group(facts: &Facts, run: &[Acceptor], nodes: Nodes) -> String {
+    let many = count(run.len(), "validator");
+    let membership = run[0].membership();
+    let all = facts.learners.len();
     let names: Vec<&str> =
         membership.iter().map(|learner| facts.learners[*learner].name.as_str()).collect();
-    let many = count(many, "validator");
     match names.len() {
         0 => format!("{many}\nin no chain"),
+        of if of == all && all > 2 => format!("{many}\nin all {all} chains"),
+        of if nodes == Nodes::ByCount => format!("{many}\neach in {of} of the chains"),
         1 => format!("{many}\nonly in {}", names[0]),
-        all if all == facts.learners.len() && all > 2 => format!("{many}\nin all {all} chains"),
         _ => format!("{many}\nin {}", names.join(", ")),
     }
 }
 
 /// A line is thicker the larger the share is.
-fn width(facts: &Facts, acceptor: usize, learner: usize, grouped: bool) -> String {
-    match facts.acceptors[acceptor].seats[learner] {
-        Seat::Share(share) if !grouped => format!("{:.1}", 0.5 + 5.0 * share),
-        _ => "1.0".to_owned(),
+fn width(seat: Seat) -> f64 {
+    match seat {
+        Seat::Share(share) => 0.5 + 5.0 * share,
+        Seat::Vote | Seat::None => 1.0,
     }
 }
 

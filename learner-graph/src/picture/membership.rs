@@ -4,7 +4,7 @@ use super::canvas::{Anchor, Canvas, FAINT, LINE, Label, SHADE, number, paint, to
 use super::facts::{Acceptor, Facts, Seat};
 use super::panel::{heading, note};
 use super::shape::{Point, Rect, text_width};
-use super::words::{count, list};
+use super::words::count;
 use svg::node::element::{Line, Path, Rectangle};
 
 /// Names stand under all columns as long as they are so wide at least.
@@ -21,6 +21,7 @@ const WIDEST_COLUMN: f64 = 46.0;
 const SHARE_COLUMN: f64 = 34.0;
 const LABEL_GAP: f64 = 14.0;
 /// Above the cells, for what is said of several columns.
+const GROUP_TEXT: f64 = 11.0;
 const GROUPS: f64 = 36.0;
 /// Has room for a second line of words.
 const ROW: f64 = 40.0;
@@ -86,6 +87,8 @@ struct GroupOfColumns {
     columns: std::ops::Range<usize>,
     /// From the most telling to the shortest.
     labels: Vec<String>,
+    /// Whether the first label names some of the learners.
+    names_some: bool,
 }
 
 impl Matrix<'_> {
@@ -120,26 +123,28 @@ impl Matrix<'_> {
             let full = format!("{}: {}", group.labels[0], count(group.columns.len(), "validator"));
             let line = Line::new().set("stroke", LINE).set("stroke-width", 2);
             canvas.line(line.add(tooltip(full)), Point { x: from, y }, Point { x: to, y });
-            let fits = |text: &&String| text_width(text, 11.0) <= area.width - 4.0;
-            if let Some(text) = group.labels.iter().find(fits) {
-                let label = Label::new(text, 11.0).colored(FAINT).anchored(Anchor::Middle);
+            if let Some(text) = group.labels.iter().find(|label| self.fits(label, group)) {
+                let label = Label::new(text, GROUP_TEXT).colored(FAINT).anchored(Anchor::Middle);
                 canvas.label(&label, Point { x: area.middle().x, y: y - 7.0 });
             }
         }
     }
 
-    /// By the learners that they are members of; by how many these are, where that makes too many groups.
+    /// By the learners that they are members of; by how many these are, where that cannot be written.
     fn groups(&self) -> Vec<GroupOfColumns> {
-        const GROUPS_MAX: usize = 8;
-        let by_learners = self.runs(|acceptor| acceptor.membership());
-        if by_learners.len() <= GROUPS_MAX {
-            return by_learners
-                .into_iter()
-                .map(|columns| self.group_of_learners(columns))
-                .collect();
+        let of_learners = |columns| self.group_of_learners(columns);
+        let by_learners: Vec<GroupOfColumns> =
+            self.runs(|acceptor| acceptor.membership()).into_iter().map(of_learners).collect();
+        if by_learners.iter().all(|group| !group.names_some || self.fits(&group.labels[0], group)) {
+            return by_learners;
         }
         let by_count = self.runs(|acceptor| acceptor.membership().len());
         by_count.into_iter().map(|columns| self.group_of_count(columns)).collect()
+    }
+
+    /// Whether `label` can stand above the columns of `group`.
+    fn fits(&self, label: &str, group: &GroupOfColumns) -> bool {
+        text_width(label, GROUP_TEXT) <= self.area(&group.columns).width - 4.0
     }
 
     fn runs<K: PartialEq>(&self, key: impl Fn(&Acceptor) -> K) -> Vec<std::ops::Range<usize>> {
@@ -157,12 +162,10 @@ impl Matrix<'_> {
         let names: Vec<String> =
             members.iter().map(|learner| self.facts.learners[*learner].name.clone()).collect();
         let mut group = self.group_of_count(columns);
-        let all = names.len() == self.facts.learners.len();
-        match names.len() {
-            0 => {}
-            1 => group.labels.insert(0, format!("only in {}", names[0])),
-            _ if all => {}
-            count => group.labels.insert(0, format!("in {}", list(&names, count))),
+        group.names_some = !names.is_empty() && names.len() < self.facts.learners.len();
+        if group.names_some {
+            let only = if names.len() == 1 { "only " } else { "" };
+            group.labels.insert(0, format!("{only}in {}", names.join(", ")));
         }
         group
     }
@@ -180,7 +183,7 @@ impl Matrix<'_> {
         } else if members > 0 {
             labels.push(format!("in {members}"));
         }
-        GroupOfColumns { columns, labels }
+        GroupOfColumns { columns, labels, names_some: false }
     }
 
     /// What the pointer finds between the cells: the validator with all it is.

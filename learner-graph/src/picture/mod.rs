@@ -19,6 +19,8 @@ mod ring;
 mod shape;
 mod svg;
 mod table;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use crate::graph::LearnerGraph;

@@ -6,13 +6,13 @@ use super::facts::{Facts, LogFacts, Pair, Validity};
 use super::ring::{Tag, ring};
 use super::shape::{Point, Rect};
 use super::table;
-use super::words::{Promise, amount, instance};
+use super::words::{Promise, instance};
 use svg::node::element::Line;
 
 /// More learners than these are a table: lines between more cannot be followed.
 const RING_MAX: usize = 6;
 
-/// More learners than these leave no room for examples on lines.
+/// More learners than these leave no room for a second line of words on lines.
 const EXAMPLES_MAX: usize = 4;
 
 /// Letters of an example.
@@ -99,7 +99,7 @@ fn caption(log: &LogFacts) -> Option<String> {
     let complete = log.pairs.len() == count * (count - 1) / 2;
     let implied = log.pairs.iter().any(|pair| !pair.declared);
     let mut caption = if count > RING_MAX {
-        "Two chains contradict each other only if as many validators lie as the cell where they meet says."
+        "Two chains contradict each other only if as many validators lie as the cell where they meet says: the darker, the fewer."
     } else {
         "Two chains joined by a line contradict each other only if as many validators lie as its label says."
     }
@@ -150,9 +150,10 @@ fn pill(facts: &Facts, log: &LogFacts, pair: &Pair) -> Pill {
         |text: String, size, color| Label::new(text, size).colored(color).anchored(Anchor::Middle);
     let tip = pair_tip(facts, log, pair);
     if matches!(pair.validity, Validity::Invalid(_)) {
-        let promised = format!("promised unless {} lie", amount(&pair.disagree));
-        let lines =
-            vec![middle("not valid".to_owned(), 13.0, BAD).bold(), middle(promised, 10.5, FAINT)];
+        let mut lines = vec![middle("not valid".to_owned(), 13.0, BAD).bold()];
+        if log.members.len() <= EXAMPLES_MAX {
+            lines.push(middle(Promise::Agree.promised(&pair.disagree), 10.5, FAINT));
+        }
         return Pill { lines, tip, border: BAD };
     }
     let mut lines = vec![middle(Promise::Agree.broken_if(&pair.disagree), 13.0, DARK)];

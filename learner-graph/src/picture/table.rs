@@ -1,6 +1,6 @@
 //! A log of many learners: a line for each, and a cell for each two.
 
-use super::canvas::{Anchor, BAD, Canvas, DARK, FAINT, LINE, Label, number, paint, tooltip};
+use super::canvas::{Anchor, BAD, Canvas, DARK, FAINT, LINE, Label, SHADE, paint, tooltip};
 use super::facts::{Facts, LogFacts, Pair, Validity};
 use super::panel::pair_tip;
 use super::shape::{Point, Rect, text_width};
@@ -11,24 +11,39 @@ use svg::node::element::Rectangle;
 const ROW: f64 = 28.0;
 const TEXT: f64 = 12.0;
 const GAP: f64 = 18.0;
+/// More learners than these have no wide cells.
+const WIDE_CELLS_MAX: usize = 12;
 const SWATCH: f64 = 10.0;
-/// The weakest pair's cell is so opaque, the strongest one's hardly.
-const OPACITY: f64 = 0.6;
-const WEAK: &str = "#E69F00";
+const SWATCH_GAP: f64 = 8.0;
+/// Cells are made so wide, if names then stand above them unturned.
+const NAME_MAX: f64 = 76.0;
 
 /// Draws the table at `at`.
 pub(super) fn draw(canvas: &mut Canvas, facts: &Facts, log: &LogFacts, at: Point) {
     let headers = if log.pairs.is_empty() { 0.0 } else { header_height(facts, log) };
     let top = Point { x: at.x, y: at.y + headers };
+    draw_bands(canvas, facts, log, top);
     let right = draw_columns(canvas, facts, log, top);
     if !log.pairs.is_empty() {
         draw_pairs(canvas, facts, log, Point { x: right + GAP, ..top });
     }
 }
 
-/// Names, quorums and breaking points, one column each; where the last ends.
+/// Shades every other row as far as it reaches, to lead the eye.
+fn draw_bands(canvas: &mut Canvas, facts: &Facts, log: &LogFacts, top: Point) {
+    let columns = columns(facts, log);
+    let words: f64 = columns.iter().map(|column| width_of(column) + GAP).sum();
+    for row in (0..log.members.len()).step_by(2) {
+        let cells =
+            if log.pairs.is_empty() { 0.0 } else { GAP + row as f64 * cell_width(facts, log) };
+        let width = SWATCH + SWATCH_GAP + words + cells;
+        let area = Rect { x: top.x, y: top.y + row as f64 * ROW, width, height: ROW };
+        canvas.rectangle(Rectangle::new().set("fill", SHADE), &area);
+    }
+}
+
+/// Draws a row of words for each learner; where the longest ends.
 fn draw_columns(canvas: &mut Canvas, facts: &Facts, log: &LogFacts, top: Point) -> f64 {
-    let mut columns: [Vec<Label>; 4] = Default::default();
     for (index, member) in log.members.iter().enumerate() {
         let learner = &facts.learners[member.learner];
         let tip = [
@@ -36,10 +51,26 @@ fn draw_columns(canvas: &mut Canvas, facts: &Facts, log: &LogFacts, top: Point) 
             Promise::Goes.sentence(&learner.name, &member.halts),
             Promise::Holds.sentence(&learner.name, &member.forks),
         ];
-        let y = top.y + index as f64 * ROW;
         let swatch = Rectangle::new().set("class", "learner").set("fill", paint(learner.ink));
-        let area = Rect { x: top.x, y: y + 5.0, width: SWATCH, height: ROW - 10.0 };
+        let y = top.y + index as f64 * ROW + 5.0;
+        let area = Rect { x: top.x, y, width: SWATCH, height: ROW - 10.0 };
         canvas.rectangle(swatch.add(tooltip(tip.join("\n"))), &area);
+    }
+    let mut x = top.x + SWATCH + SWATCH_GAP;
+    for column in columns(facts, log) {
+        for (index, label) in column.iter().enumerate() {
+            canvas.label(label, Point { x, y: top.y + index as f64 * ROW + 18.0 });
+        }
+        x += width_of(&column) + GAP;
+    }
+    x
+}
+
+/// Names, quorums and breaking points, a column each.
+fn columns(facts: &Facts, log: &LogFacts) -> [Vec<Label>; 4] {
+    let mut columns: [Vec<Label>; 4] = Default::default();
+    for member in &log.members {
+        let learner = &facts.learners[member.learner];
         columns[0].push(Label::new(&learner.name, TEXT + 1.0).bold());
         let quorum = format!("decides with {}", learner.quorum);
         columns[1].push(Label::new(quorum, TEXT).colored(FAINT));
@@ -50,19 +81,16 @@ fn draw_columns(canvas: &mut Canvas, facts: &Facts, log: &LogFacts, top: Point) 
             Validity::Invalid(_) => Label::new("may fork: not valid", TEXT).bold().colored(BAD),
         });
     }
-    let mut x = top.x + SWATCH + 8.0;
-    for column in &columns {
-        for (index, label) in column.iter().enumerate() {
-            canvas.label(label, Point { x, y: top.y + index as f64 * ROW + 18.0 });
-        }
-        x += column.iter().map(Label::width).fold(0.0, f64::max) + GAP;
-    }
-    x
+    columns
+}
+
+fn width_of(column: &[Label]) -> f64 {
+    column.iter().map(Label::width).fold(0.0, f64::max)
 }
 
 /// A triangle of cells: the row of one learner, the column of the other.
 fn draw_pairs(canvas: &mut Canvas, facts: &Facts, log: &LogFacts, top: Point) {
-    let width = cell_width(log);
+    let width = cell_width(facts, log);
     let most = log.pairs.iter().filter_map(|pair| most(&pair.disagree)).max().unwrap_or(1);
     for member in 0..log.members.len() {
         let learner = &facts.learners[log.members[member].learner];
@@ -101,12 +129,11 @@ fn draw_cell(
 ) {
     let invalid = matches!(pair.validity, Validity::Invalid(_));
     let size = most(&pair.disagree).unwrap_or(greatest);
-    let strength = size as f64 / greatest.max(1) as f64;
+    let weakness = 1.0 - size as f64 / greatest.max(1) as f64;
     let mut node = Rectangle::new()
         .set("class", "edge")
         .set("rx", 3)
-        .set("fill", if invalid { "#ffffff" } else { WEAK })
-        .set("fill-opacity", number(OPACITY * (1.0 - strength) + 0.1))
+        .set("fill", if invalid { "#ffffff".to_owned() } else { shade(0.1 + 0.6 * weakness) })
         .set("stroke", if invalid { BAD } else { LINE })
         .set("stroke-width", if invalid { 2.0 } else { 0.8 });
     if !pair.declared {
@@ -118,6 +145,12 @@ fn draw_cell(
     canvas.label(&label.anchored(Anchor::Middle), at);
 }
 
+/// Orange, thinned with white; 1 for all orange.
+fn shade(part: f64) -> String {
+    let mix = |channel: f64| (255.0 + (channel - 255.0) * part).round() as u8;
+    format!("#{:02x}{:02x}{:02x}", mix(230.0), mix(159.0), mix(0.0))
+}
+
 fn cell_text(pair: &Pair) -> String {
     match pair.validity {
         Validity::Unharmed => amount(&pair.disagree),
@@ -125,10 +158,13 @@ fn cell_text(pair: &Pair) -> String {
     }
 }
 
-fn cell_width(log: &LogFacts) -> f64 {
+fn cell_width(facts: &Facts, log: &LogFacts) -> f64 {
     let widest =
         log.pairs.iter().map(|pair| text_width(&cell_text(pair), TEXT)).fold(0.0, f64::max);
-    (widest + 10.0).max(ROW)
+    let names = (0..log.members.len()).map(|member| text_width(facts.name(log, member), TEXT));
+    let name = names.fold(0.0, f64::max) + 6.0;
+    let cell = (widest + 10.0).max(ROW);
+    if name <= NAME_MAX && log.members.len() <= WIDE_CELLS_MAX { cell.max(name) } else { cell }
 }
 
 /// How high the names above the columns are.
@@ -140,7 +176,7 @@ fn header_height(facts: &Facts, log: &LogFacts) -> f64 {
 /// Whether the names above the columns have to be turned.
 fn turned(facts: &Facts, log: &LogFacts) -> bool {
     let mut names = (0..log.members.len()).map(|member| text_width(facts.name(log, member), TEXT));
-    names.any(|width| width > cell_width(log) - 4.0)
+    names.any(|width| width > cell_width(facts, log) - 4.0)
 }
 
 fn most(breaking: &Breaking) -> Option<usize> {

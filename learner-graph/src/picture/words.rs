@@ -42,6 +42,14 @@ impl Promise {
         }
     }
 
+    /// As in "promised unless 2 lie", of a promise that cannot be kept.
+    pub(super) fn promised(self, breaking: &Breaking) -> String {
+        match breaking {
+            Breaking::Never => "promised for ever".to_owned(),
+            _ => format!("promised unless {} {}", amount(breaking), self.failure(breaking)),
+        }
+    }
+
     fn failure(self, breaking: &Breaking) -> &'static str {
         let one = matches!(breaking, Breaking::Set { size: 1, .. });
         match (self, one) {

@@ -28,7 +28,7 @@ pub(super) fn solve(question: &Question) -> Option<Witness> {
     }
     let (cost, set) = dearest?;
     let all_met = question.requirements.iter().all(|(_, condition)| condition.holds(&set));
-    all_met.then(|| Witness { sets: [set, AcceptorSet::EMPTY, AcceptorSet::EMPTY], cost })
+    all_met.then_some(Witness { sets: [set, AcceptorSet::EMPTY, AcceptorSet::EMPTY], cost })
 }
 
 /// A cheapest set at which `condition` holds, and its cost.

@@ -6,7 +6,7 @@ pub trait Progress {
     fn progress(&mut self, what: &str, done: usize, total: usize, steps: u64);
 }
 
-/// Steps that may still be taken. A step is some hundred nanoseconds of work.
+/// Steps that may still be taken. A step is some fifty nanoseconds of work.
 pub struct Effort<'a> {
     left: u64,
     spent: u64,
@@ -25,7 +25,7 @@ const QUESTION_SHARE: u64 = 32;
 const REPORT_STEPS: u64 = 1 << 15;
 
 impl<'a> Effort<'a> {
-    /// The default: about a minute of one core.
+    /// The default: some fifteen seconds of one core.
     pub const DEFAULT_STEPS: u64 = 200_000_000;
 
     /// At most `steps` steps in all.

@@ -4,7 +4,7 @@ mod analyze;
 mod check;
 mod entangled;
 mod load;
-// mod render;
+mod render;
 
 use crate::Outcome;
 use clap::{Args, Subcommand};
@@ -29,6 +29,13 @@ pub enum Command {
         cannot be used."
     )]
     Entangled(entangled::Arguments),
+    /// Draws the graph: chains with what breaks them, and who validates where.
+    #[command(after_help = "Examples:\n  hpaxos graph render learner-graph.toml -o graph.svg\n  \
+        hpaxos graph render learner-graph.toml -o graph.dot\n  \
+        hpaxos graph render learner-graph.toml --log red+blue -o - --format dot | dot -Tpdf > graph.pdf\n\n\
+        Exit code: 0, also for an invalid graph; 2 the file cannot be used, or a number was not settled and is drawn\n\
+        as a range.")]
+    Render(render::Arguments),
 }
 
 impl Command {
@@ -37,6 +44,7 @@ impl Command {
             Command::Check(arguments) => arguments.run(),
             Command::Analyze(arguments) => arguments.run(),
             Command::Entangled(arguments) => arguments.run(),
+            Command::Render(arguments) => arguments.run(),
         }
     }
 }
@@ -52,7 +60,7 @@ pub struct GraphFile {
 /// How hard to try.
 #[derive(Args)]
 pub struct Limit {
-    /// Give up on what is not settled after so many million steps; 200 take about a minute.
+    /// Give up on what is not settled after so many million steps; 200 take some fifteen seconds.
     #[arg(long, value_name = "MILLIONS", default_value_t = Effort::DEFAULT_STEPS / 1_000_000)]
     effort: u64,
 }
