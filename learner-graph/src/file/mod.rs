@@ -1,4 +1,4 @@
-//! The learner graph as a TOML file: [`read`] with errors that point at the place, [`write`] back.
+//! The learner graph as a TOML file: [`read`] with errors that point at the place, [`write`](write()) back.
 
 mod conditions;
 mod error;

@@ -5,9 +5,9 @@
 //! least. For instance "is there a quorum A of red and B of blue, with everyone outside A ∩ B a safe set?": roles A, B
 //! and H, options {A, B}, {A, H}, {B, H}.
 //!
-//! What has a closed form needs no search ([`closed_form`]). Questions of weighted thresholds only go to branch and bound with Lagrangian bounds ([`weighted`]): SAT encodings of
-//! skewed weights are pigeonhole-like and slow. Nested and listed conditions go to a SAT solver ([`sat`]). Both count
-//! their steps against an [`Effort`] and say what they did settle when it is spent.
+//! What has a closed form needs no search. Questions of weighted thresholds only go to branch and bound with Lagrangian
+//! bounds: SAT encodings of skewed weights are pigeonhole-like and slow. Nested and listed conditions go to a SAT solver.
+//! Both count their steps against an [`Effort`] and say what they did settle when it is spent.
 
 mod adder;
 mod closed_form;

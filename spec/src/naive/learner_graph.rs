@@ -117,7 +117,7 @@ fn ratio(upper: u64, lower: u64) -> BigRational {
 pub struct Log {
     /// Its learners, ascending.
     pub learners: Vec<Learner>,
-    /// edges[l][k]: the condensed edge of two learners; holds nowhere if there is none.
+    /// `edges[l][k]`: the condensed edge of two learners, by position; holds nowhere if there is none.
     pub edges: Vec<Vec<Table>>,
 }
 
