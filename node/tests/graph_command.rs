@@ -175,9 +175,43 @@ fn an_analysis_that_is_too_hard_says_what_it_did_decide() {
     let arguments = ["analyze", "--json", "--effort", "0", "--by", "stake=red", "-"];
     let found = answer(&arguments, ALICE_TO_ERIN, 2);
     let halts = &found["logs"][1]["learners"][1]["halts_if"];
-    assert_eq!(halts, &json!({"at_least": "35", "at_most": "100"}));
+    assert_eq!(halts, &json!({"at_least": "0", "at_most": "100"}));
     // Closed forms take no effort.
     assert_eq!(found["logs"][1]["learners"][0]["halts_if"]["stake"], json!("20"));
+}
+
+#[test]
+fn render_draws_what_the_name_of_the_output_says() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let graph = example("two-chains.toml");
+    let draw = |name: &str| {
+        let path = folder.path().join(name);
+        let path = path.to_str().expect("UTF-8").to_owned();
+        let output = hpaxos(&["render", &graph, "-o", &path], "");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned(), path)
+    };
+    let (code, stderr, path) = draw("graph.svg");
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let svg = std::fs::read_to_string(path).expect("it was written");
+    for word in ["<svg", "red", "blue", "disagree if 2 lie", "halts if 2 crash", "v8"] {
+        assert!(svg.contains(word), "{word}");
+    }
+    let (code, _, path) = draw("graph.dot");
+    assert_eq!(code, Some(0));
+    assert!(std::fs::read_to_string(path).expect("it was written").starts_with("graph"));
+
+    let (code, stderr, _) = draw("graph.png");
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("neither in .svg nor in .dot"), "{stderr}");
+    let (code, stderr, _) = draw("no/such/folder/graph.svg");
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("cannot write"), "{stderr}");
+
+    let piped = hpaxos(&["render", &graph, "-o", "-", "--format", "svg"], "");
+    assert_eq!(String::from_utf8_lossy(&piped.stdout), svg, "the same picture, byte for byte");
+    let other = hpaxos(&["render", &graph, "-o", "-", "--format", "svg", "--log", "green"], "");
+    assert_eq!(other.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&other.stderr).contains("no log `green`; it has red+blue"));
 }
 
 /// Runs `check` on a bad file and returns what it says.

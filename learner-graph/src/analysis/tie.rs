@@ -1,9 +1,9 @@
 //! Edges of the condensed graph, in the search.
 //!
 //! A condensed edge holds where *some path* of edges does, and fails where *some cut* does. Neither paths nor cuts are
-//! listed: the search starts without them, looks at the cheapest answer, and where that does not have the path (or the
-//! cut) that is wanted, branches on the next edge of the path (or on which edge of a path that still holds to break).
-//! Best first, so that the first answer that fits is the cheapest.
+//! listed: the search starts without them, looks at the cheapest answer, and where that does not have the path that is
+//! wanted, some edge must hold that leads out of what is reached; where it does not have the cut, some edge must fail of
+//! a path that still holds. It branches on which. Best first, so that the first answer that fits is the cheapest.
 
 use crate::acceptor_set::AcceptorSet;
 use crate::condition::Condition;
@@ -77,10 +77,8 @@ struct Edges {
 #[derive(Clone, Debug, Default)]
 struct Case {
     edges: Edges,
-    /// What other cases require to fail.
-    elsewhere: BTreeSet<(usize, usize)>,
-    /// The end of the path of holding links so far; at the start the tie's first learner.
-    tip: Option<LearnerId>,
+    /// What other cases require to hold, or to fail.
+    elsewhere: Edges,
 }
 
 /// The most nodes that wait at a time: 100 MiB.
@@ -163,7 +161,7 @@ impl<'a> TieSearch<'a> {
 
     /// Where the search starts: what must fail for sure does.
     fn first_case(&self, wanted: Wanted) -> Case {
-        let mut case = Case { tip: wanted.hold.map(|(_, tie)| tie.0), ..Case::default() };
+        let mut case = Case::default();
         if let Some((_, Tie(a, b))) = wanted.fail {
             let all_must = |link: &Link| {
                 let direct = link.between == (a, b);
@@ -178,6 +176,11 @@ impl<'a> TieSearch<'a> {
 
     /// The template's question with these links.
     fn ask(&mut self, wanted: Wanted, edges: &Edges, effort: &mut Effort) -> Answer {
+        // Looking at the links, and through what is known to be impossible.
+        let steps = 1 + 4 * self.log.links().len() + self.impossible.len();
+        if !effort.take_besides(steps as u64) {
+            return Answer::Undecided { at_least: 0, best: None };
+        }
         if self.impossible.iter().any(|known| {
             known.holding.is_subset(&edges.holding) && known.failing.is_subset(&edges.failing)
         }) {
@@ -220,7 +223,7 @@ impl<'a> TieSearch<'a> {
         if let Some((role, tie)) = wanted.hold
             && !tie.holds(self.log, &witness.sets[role])
         {
-            return Some(self.extend_path(tie, case));
+            return Some(self.hold_one(tie, case, &witness.sets[role]));
         }
         if let Some((role, tie)) = wanted.fail {
             let safe = self.log.everyone().difference(&witness.sets[role]);
@@ -233,25 +236,29 @@ impl<'a> TieSearch<'a> {
         None
     }
 
-    /// One more link holds: at the tip, to a learner that the path has not been to.
-    fn extend_path(&self, Tie(start, end): Tie, case: &Case) -> Vec<Case> {
-        let tip = case.tip.unwrap_or(start);
-        let visited = |learner: LearnerId| {
-            learner == start
-                || !path(self.log, start, learner, |index| case.edges.holding.contains(index))
-                    .is_empty()
+    /// One link holds that does not at `safe`: one that leads out of what the tie's first learner reaches there.
+    fn hold_one(&self, Tie(start, end): Tie, case: &Case, safe: &AcceptorSet) -> Vec<Case> {
+        let links = self.log.links();
+        let reached = match start == end {
+            true => LearnerSet::from_iter([start]),
+            false => reach(self.log, start, |index| links[*index].condition.holds(safe)).0,
         };
-        let to = |index: usize| {
-            let (a, b) = self.log.links()[index].between;
-            if a == tip { b } else { a }
+        let leads_out = |index: &usize| {
+            let (a, b) = links[*index].between;
+            (start == end && a == b && a == start) || reached.contains(a) != reached.contains(b)
         };
-        let fits = |index: &usize| if start == end { true } else { !visited(to(*index)) };
-        let with = |index: usize| {
-            let mut case = Case { tip: Some(to(index)), ..case.clone() };
-            case.edges.holding.insert(index);
-            case
-        };
-        links_at(self.log, tip).filter(fits).map(with).collect()
+        let mut rest = case.clone();
+        let mut cases = Vec::new();
+        for index in (0..links.len()).filter(leads_out) {
+            if rest.elsewhere.holding.contains(&index) {
+                continue;
+            }
+            let mut one = rest.clone();
+            one.edges.holding.insert(index);
+            cases.push(one);
+            rest.elsewhere.holding.insert(index);
+        }
+        cases
     }
 
     /// One conjunct of one of these links fails.
@@ -260,13 +267,13 @@ impl<'a> TieSearch<'a> {
         let mut cases = Vec::new();
         for index in holding.iter().filter(|index| !case.edges.holding.contains(index)) {
             for part in 0..self.log.links()[*index].condition.conjuncts().len() {
-                if rest.elsewhere.contains(&(*index, part)) {
+                if rest.elsewhere.failing.contains(&(*index, part)) {
                     continue;
                 }
                 let mut one = rest.clone();
                 one.edges.failing.insert((*index, part));
                 cases.push(one);
-                rest.elsewhere.insert((*index, part));
+                rest.elsewhere.failing.insert((*index, part));
             }
         }
         cases
@@ -295,11 +302,29 @@ fn links_at(log: &Log, learner: LearnerId) -> impl Iterator<Item = usize> {
 
 /// A shortest path from `start` to another learner over links for which `over` is true; empty if there is none.
 fn path(log: &Log, start: LearnerId, end: LearnerId, over: impl Fn(&usize) -> bool) -> Vec<usize> {
+    let (_, by) = reach(log, start, over);
+    let mut links = Vec::new();
+    let mut at = end;
+    while let Some(index) = by.get(&at) {
+        links.push(*index);
+        let (a, b) = log.links()[*index].between;
+        at = if a == at { b } else { a };
+    }
+    links
+}
+
+/// What can be reached from `start` over links for which `over` is true, breadth first: the learners, `start` included,
+/// and for each other one the link by which it was reached.
+fn reach(
+    log: &Log,
+    start: LearnerId,
+    over: impl Fn(&usize) -> bool,
+) -> (LearnerSet, BTreeMap<LearnerId, usize>) {
     let over: Vec<usize> = (0..log.links().len()).filter(over).collect();
     let mut reached = LearnerSet::from_iter([start]);
-    let mut by: BTreeMap<LearnerId, usize> = BTreeMap::new();
+    let mut by = BTreeMap::new();
     let mut ring = reached;
-    while !ring.is_empty() && !reached.contains(end) {
+    while !ring.is_empty() {
         let mut next = LearnerSet::EMPTY;
         for index in &over {
             let (a, b) = log.links()[*index].between;
@@ -316,12 +341,5 @@ fn path(log: &Log, start: LearnerId, end: LearnerId, over: impl Fn(&usize) -> bo
         reached = reached.union(next);
         ring = next;
     }
-    let mut links = Vec::new();
-    let mut at = end;
-    while let Some(index) = by.get(&at) {
-        links.push(*index);
-        let (a, b) = log.links()[*index].between;
-        at = if a == at { b } else { a };
-    }
-    links
+    (reached, by)
 }

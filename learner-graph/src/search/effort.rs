@@ -68,11 +68,22 @@ impl<'a> Effort<'a> {
     /// Takes `steps`; false if the question's share is spent.
     #[must_use]
     pub(crate) fn take(&mut self, steps: u64) -> bool {
-        if self.question_left < steps || self.left < steps {
+        if self.question_left < steps {
             self.question_left = 0;
             return false;
         }
         self.question_left -= steps;
+        self.take_besides(steps)
+    }
+
+    /// Takes `steps` for what is no part of a question; false if all is spent.
+    #[must_use]
+    pub(crate) fn take_besides(&mut self, steps: u64) -> bool {
+        if self.left < steps {
+            self.left = 0;
+            self.question_left = 0;
+            return false;
+        }
         self.left -= steps;
         self.spent += steps;
         if self.spent >= self.next_report {

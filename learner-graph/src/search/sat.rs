@@ -21,6 +21,9 @@ const CLAUSES_MAX: usize = 20_000_000;
 
 pub(super) fn solve(question: &Question, effort: &mut Effort) -> Answer {
     effort.begin_question();
+    if effort.question_left() == 0 {
+        return Answer::Undecided { at_least: 0, best: None };
+    }
     let mut encoding = Encoding::new(question);
     for (role, condition) in &question.requirements {
         let holds = encoding.holds(condition, *role);

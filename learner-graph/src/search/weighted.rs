@@ -7,9 +7,9 @@
 //! ([`super::multipliers`]); the bound itself is computed in integers and so is exact whatever the guess.
 
 use super::multipliers::{Bounds, Relaxed};
-use super::{Answer, Effort, Question, ROLES_MAX, Witness};
+use super::{Answer, Effort, Question, ROLES_MAX, Role, Witness};
 use crate::acceptor_set::{AcceptorId, AcceptorSet};
-use crate::condition::{Condition, Weight};
+use crate::condition::{Condition, Threshold, Weight};
 
 /// One acceptor's option.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,13 +44,14 @@ const REFINE_NODES: u64 = 2_048;
 
 pub(super) fn solve(question: &Question, effort: &mut Effort) -> Answer {
     effort.begin_question();
-    let mut search = Search::new(question);
+    if effort.question_left() == 0 {
+        return Answer::Undecided { at_least: 0, best: None };
+    }
+    let (mut search, steps) = Search::new(question);
     let root_bound = search.bounds.root_bound(&search.demands);
-    let done = search.run(effort);
-    let best = search
-        .best
-        .as_ref()
-        .map(|(cost, chosen)| Witness { sets: search.sets(chosen), cost: *cost });
+    let done = effort.take(steps) && search.run(effort);
+    let best = search.best.as_ref();
+    let best = best.map(|(cost, chosen)| Witness { sets: search.sets(chosen), cost: *cost });
     match (done, best) {
         (true, Some(witness)) => Answer::Found(witness),
         (true, None) => Answer::Impossible,
@@ -61,9 +62,35 @@ pub(super) fn solve(question: &Question, effort: &mut Effort) -> Answer {
     }
 }
 
+/// The acceptors placed so far, with what is left to meet and what it costs; index 0 is before the first.
+struct Path {
+    chosen: Vec<usize>,
+    residuals: Vec<Vec<Weight>>,
+    costs: Vec<u128>,
+    /// next[depth]: the choice to try next for that item.
+    next: Vec<usize>,
+}
+
+impl Path {
+    fn is_met(&self) -> bool {
+        self.residuals[self.chosen.len()].iter().all(|residual| residual.is_zero())
+    }
+
+    /// Works out the node that `choice` leads to, without going there.
+    fn look_at(&mut self, choice: &Choice) {
+        let depth = self.chosen.len();
+        let (done, rest) = self.residuals.split_at_mut(depth + 1);
+        for ((after, before), gain) in rest[0].iter_mut().zip(&done[depth]).zip(&choice.gains) {
+            *after = before.saturating_sub(*gain);
+        }
+        self.costs[depth + 1] = self.costs[depth] + choice.cost;
+    }
+}
+
 impl Search {
-    fn new(question: &Question) -> Self {
-        let thresholds: Vec<_> = question
+    /// The question in numbers, with bounds, and the steps that these took.
+    fn new(question: &Question) -> (Self, u64) {
+        let thresholds: Vec<(Role, &Threshold)> = question
             .requirements
             .iter()
             .map(|(role, condition)| match &**condition {
@@ -73,85 +100,44 @@ impl Search {
             .collect();
         let demands: Vec<Weight> =
             thresholds.iter().map(|(_, threshold)| threshold.threshold()).collect();
-        let items: Vec<(AcceptorId, Vec<Choice>)> = question
-            .acceptors
-            .iter()
-            .map(|acceptor| {
-                let choices = question.options.iter().map(|roles| Choice {
-                    cost: match &question.cost {
-                        Some(cost) if roles & 1 == 1 => cost[acceptor.index()],
-                        _ => 0,
-                    },
-                    gains: thresholds
-                        .iter()
-                        .map(|(role, threshold)| match roles >> role & 1 {
-                            1 => threshold.weight(acceptor),
-                            _ => Weight::ZERO,
-                        })
-                        .collect(),
-                    roles: *roles,
-                });
-                (acceptor, choices.collect())
-            })
-            .collect();
+        let placed = question.acceptors.iter();
+        let items: Vec<(AcceptorId, Vec<Choice>)> =
+            placed.map(|acceptor| (acceptor, choices(question, &thresholds, acceptor))).collect();
 
+        let minimise = question.cost.is_some();
         let below = question.below.unwrap_or(u128::MAX);
         let relaxed = Relaxed::new(&demands, items.iter().map(|(_, choices)| choices.as_slice()));
-        let mut bounds = Bounds::new(relaxed, question.cost.is_some());
-        let target = if question.cost.is_some() { Some(below) } else { None };
-        bounds.refine(0, &demands, 0, target);
+        let mut bounds = Bounds::new(relaxed, minimise);
+        let steps = bounds.refine(0, &demands, 0, minimise.then_some(below));
         let order = bounds.order();
         let items = in_order(items, &order, &bounds);
         bounds.reorder(items.iter().map(|item| item.choices.as_slice()), &demands);
-
-        let mut gains_left = vec![vec![Weight::ZERO; demands.len()]];
-        for item in items.iter().rev() {
-            let mut left = gains_left.last().expect("starts with one").clone();
-            for (demand, left) in left.iter_mut().enumerate() {
-                *left += item
-                    .choices
-                    .iter()
-                    .map(|choice| choice.gains[demand])
-                    .max()
-                    .unwrap_or_default();
-            }
-            gains_left.push(left);
-        }
-        gains_left.reverse();
-        Search {
-            items,
-            demands,
-            gains_left,
-            bounds,
-            best: None,
-            below,
-            minimise: question.cost.is_some(),
-        }
+        let gains_left = gains_left(&items, demands.len());
+        (Search { items, demands, gains_left, bounds, best: None, below, minimise }, steps)
     }
 
     /// Searches everything; false if the effort was spent before.
     fn run(&mut self, effort: &mut Effort) -> bool {
         let step = 1 + self.demands.len() as u64 / 2;
-        let depth_max = self.items.len();
-        let mut residuals = vec![self.demands.clone(); depth_max + 1];
-        let mut costs = vec![0u128; depth_max + 1];
-        let mut chosen: Vec<usize> = Vec::with_capacity(depth_max);
+        let end = self.items.len();
+        let mut path = Path {
+            chosen: Vec::with_capacity(end),
+            residuals: vec![self.demands.clone(); end + 1],
+            costs: vec![0; end + 1],
+            next: vec![0; end + 1],
+        };
         let mut since_refined = 0;
-        // next[depth]: the choice to try next for that item.
-        let mut next = vec![0usize; depth_max + 1];
-        if self.give_up(0, &residuals[0], 0) {
+        if self.give_up(0, &path.residuals[0], 0) {
             return true;
         }
         loop {
-            let depth = chosen.len();
-            if residuals[depth].iter().all(|residual| residual.is_zero())
-                && self.record(&chosen, costs[depth])
-            {
+            let depth = path.chosen.len();
+            let met = path.is_met();
+            if met && self.record(&path.chosen, path.costs[depth]) {
                 return true;
             }
-            let exhausted = depth == depth_max || next[depth] == self.items[depth].choices.len();
-            if exhausted || residuals[depth].iter().all(|residual| residual.is_zero()) {
-                if chosen.pop().is_none() {
+            if met || depth == end || path.next[depth] == self.items[depth].choices.len() {
+                if path.chosen.pop().is_none() {
                     return true;
                 }
                 continue;
@@ -159,29 +145,23 @@ impl Search {
             if !effort.take(step) {
                 return false;
             }
-            let choice = next[depth];
-            next[depth] += 1;
-            let (done, rest) = residuals.split_at_mut(depth + 1);
-            let gains = &self.items[depth].choices[choice].gains;
-            for ((after, before), gain) in rest[0].iter_mut().zip(&done[depth]).zip(gains) {
-                *after = before.saturating_sub(*gain);
-            }
-            costs[depth + 1] = costs[depth] + self.items[depth].choices[choice].cost;
+            let choice = path.next[depth];
+            path.next[depth] += 1;
+            path.look_at(&self.items[depth].choices[choice]);
+            let (residual, cost) = (&path.residuals[depth + 1], path.costs[depth + 1]);
             since_refined += 1;
-            if self.give_up(depth + 1, &residuals[depth + 1], costs[depth + 1]) {
+            if self.give_up(depth + 1, residual, cost) {
                 continue;
             }
             if since_refined >= REFINE_NODES {
                 since_refined = 0;
                 let target = self.minimise.then_some(self.below);
-                let steps =
-                    self.bounds.refine(depth + 1, &residuals[depth + 1], costs[depth + 1], target);
-                if !effort.take(steps) {
+                if !effort.take(self.bounds.refine(depth + 1, residual, cost, target)) {
                     return false;
                 }
             }
-            chosen.push(choice);
-            next[depth + 1] = match self.items.get(depth + 1) {
+            path.chosen.push(choice);
+            path.next[depth + 1] = match self.items.get(depth + 1) {
                 Some(item) if item.like_previous => choice,
                 _ => 0,
             };
@@ -221,6 +201,39 @@ impl Search {
         }
         sets
     }
+}
+
+fn choices(
+    question: &Question,
+    thresholds: &[(Role, &Threshold)],
+    acceptor: AcceptorId,
+) -> Vec<Choice> {
+    let gives = |roles: u8, role: Role| roles >> role & 1 == 1;
+    let cost = question.cost.as_ref().map_or(0, |cost| cost[acceptor.index()]);
+    let gain = |roles: u8, (role, threshold): &(Role, &Threshold)| {
+        if gives(roles, *role) { threshold.weight(acceptor) } else { Weight::ZERO }
+    };
+    let choice = |roles: &u8| Choice {
+        cost: if gives(*roles, 0) { cost } else { 0 },
+        gains: thresholds.iter().map(|threshold| gain(*roles, threshold)).collect(),
+        roles: *roles,
+    };
+    question.options.iter().map(choice).collect()
+}
+
+/// For each suffix of the items what it can contribute to each demand at the most.
+fn gains_left(items: &[Item], demands: usize) -> Vec<Vec<Weight>> {
+    let mut suffixes = vec![vec![Weight::ZERO; demands]];
+    for item in items.iter().rev() {
+        let mut left = suffixes.last().expect("starts with one").clone();
+        for (demand, left) in left.iter_mut().enumerate() {
+            let gains = item.choices.iter().map(|choice| choice.gains[demand]);
+            *left += gains.max().unwrap_or_default();
+        }
+        suffixes.push(left);
+    }
+    suffixes.reverse();
+    suffixes
 }
 
 /// The items in `order`, alike ones side by side, each with its most promising choice first.

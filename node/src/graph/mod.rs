@@ -33,8 +33,8 @@ pub enum Command {
     #[command(after_help = "Examples:\n  hpaxos graph render learner-graph.toml -o graph.svg\n  \
         hpaxos graph render learner-graph.toml -o graph.dot\n  \
         hpaxos graph render learner-graph.toml --log red+blue -o - --format dot | dot -Tpdf > graph.pdf\n\n\
-        Exit code: 0, also for an invalid graph; 2 the file cannot be used, or a number was not settled and is drawn\n\
-        as a range.")]
+        Exit code: 0, also for an invalid graph; 2 the file cannot be used, or a number was not settled\n\
+        and is drawn as a range.")]
     Render(render::Arguments),
 }
 

@@ -22,7 +22,7 @@ pub struct Arguments {
     /// What to write, where the output's name does not say it.
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Only this log, rather than all: a declared one, a chain, or `all` for all chains together.
+    /// Only this log, rather than all: a declared one, or a chain for its base log.
     #[arg(long, value_name = "NAME")]
     log: Option<String>,
     #[command(flatten)]
@@ -75,7 +75,11 @@ impl Arguments {
         let Some(log) = graph.log(name) else {
             let known = graph.logs();
             let known: Vec<&str> = known.iter().map(Log::name).collect();
-            bail!("--log: the graph has no log `{name}`; it has {}", known.join(", "));
+            bail!(
+                "--log: the graph has no log `{}`; it has {}, and one of each chain by its name",
+                name.escape_debug(),
+                known.join(", ")
+            );
         };
         Ok(vec![log])
     }
