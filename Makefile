@@ -59,6 +59,7 @@ long: setup ## The long searches: a million random graphs against brute force.
 	HPAXOS_TWIN_GRAPHS=1000000 cargo test --release --locked -p hpaxos-spec --test learner_graph_twin -- --nocapture
 
 bench: setup ## Measure; prints the figures of docs/figures.md.
+	scripts/bench-graph.sh
 	cargo bench --locked -p hpaxos-learner-graph
 
 FUZZ_SECONDS ?= 60

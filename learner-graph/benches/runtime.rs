@@ -10,7 +10,7 @@ use std::hint::black_box;
 mod stakes;
 
 fn graph() -> LearnerGraph {
-    LearnerGraph::new(stakes::declarations(100, 4, 1)).expect("its edges exist")
+    LearnerGraph::new(stakes::declarations(100, 4, 1, 1.1)).expect("its edges exist")
 }
 
 fn questions(criterion: &mut Criterion) {

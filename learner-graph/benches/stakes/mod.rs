@@ -1,12 +1,12 @@
-//! Stake-weighted chains for measuring: a power law with noise, a few large stakes and a long tail, in units of 10⁻¹⁸
+//! Stake-weighted chains for measuring: a power law with noise, in units of 10⁻¹⁸
 //! tokens. Each chain has nine tenths of the validators, and an overlap edge with every other.
 
 use hpaxos_learner_graph::{
     Acceptor, AcceptorId, Declarations, Edge, Fraction, Learner, LearnerId, Quorum, Safe,
 };
 
-/// A graph of `chains` over `validators`.
-pub fn declarations(validators: usize, chains: usize, seed: u64) -> Declarations {
+/// A graph of `chains` over `validators`. A skew of 1.1 is that of large networks, of 0 gives all alike.
+pub fn declarations(validators: usize, chains: usize, seed: u64, skew: f64) -> Declarations {
     let mut noise = Noise(seed);
     let acceptors = (0..validators).map(|index| Acceptor {
         name: format!("v{index:03}"),
@@ -16,7 +16,7 @@ pub fn declarations(validators: usize, chains: usize, seed: u64) -> Declarations
     let learners = (0..chains).map(|index| Learner {
         name: format!("c{index:02}"),
         quorum: Quorum::Stake {
-            stake: stakes(validators, &mut noise),
+            stake: stakes(validators, skew, &mut noise),
             rule: Fraction { above: true, numerator: 2, denominator: 3 },
         },
     });
@@ -32,13 +32,13 @@ pub fn declarations(validators: usize, chains: usize, seed: u64) -> Declarations
     }
 }
 
-fn stakes(validators: usize, noise: &mut Noise) -> Vec<(AcceptorId, u128)> {
+fn stakes(validators: usize, skew: f64, noise: &mut Noise) -> Vec<(AcceptorId, u128)> {
     let mut stakes = Vec::new();
     for index in 0..validators {
         let takes_part = index < 10 || noise.below(10) > 0;
         let factor = 80 + u128::from(noise.below(45));
-        // 10¹² tokens over (rank + 2)^1.1, in units of 10⁻¹⁸.
-        let rank = (index as f64 + 2.0).powf(1.1);
+        // 10¹² tokens over (rank + 2)^skew, in units of 10⁻¹⁸.
+        let rank = (index as f64 + 2.0).powf(skew);
         let tokens = (1e12 / rank) as u128 * 10u128.pow(15) * factor / 100;
         if takes_part {
             let dust = u128::from(noise.below(1 << 40));
