@@ -258,11 +258,5 @@ impl<'a> Breaker<'a> {
 }
 
 fn question(acceptors: AcceptorSet, costs: &Arc<Vec<u128>>) -> Question {
-    Question {
-        acceptors,
-        options: OPTIONS,
-        requirements: Vec::new(),
-        cost: Some(costs.clone()),
-        below: None,
-    }
+    Question { acceptors, options: OPTIONS, requirements: Vec::new(), cost: Some(costs.clone()) }
 }

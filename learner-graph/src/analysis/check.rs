@@ -166,7 +166,6 @@ fn disjoint(
         options: OPTIONS,
         requirements: vec![(A, log.quorum(a).clone()), (B, log.quorum(b).clone())],
         cost: None,
-        below: None,
     };
     let tie = Tie::between(a, b);
     let wanted = Wanted { hold: Some((H, tie)), fail: None };

@@ -92,7 +92,6 @@ impl<'a> Inclusions<'a> {
             options: OPTIONS,
             requirements: Vec::new(),
             cost: None,
-            below: None,
         };
         Inclusions { log, search: TieSearch::new(log, template), telling: Vec::new() }
     }

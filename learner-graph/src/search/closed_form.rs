@@ -12,7 +12,7 @@ use crate::condition::{Condition, Threshold, Weight};
 pub(super) fn solve(question: &Question) -> Option<Witness> {
     let costs = question.cost.as_ref()?;
     let one_role = question.options.iter().all(|option| option & !1 == 0);
-    if !one_role || question.below.is_some() || question.requirements.is_empty() {
+    if !one_role || question.requirements.is_empty() {
         return None;
     }
     // What meets the dearest requirement and all the others costs no more than any answer must.

@@ -39,8 +39,6 @@ pub struct Question {
     pub requirements: Vec<(Role, Arc<Condition>)>,
     /// What it costs that an acceptor, by index, is in the set of role 0; none: any answer will do.
     pub cost: Option<Arc<Vec<u128>>>,
-    /// Only answers that cost less than this count.
-    pub below: Option<u128>,
 }
 
 /// Sets that satisfy a question.
@@ -98,7 +96,6 @@ impl Question {
                 .iter()
                 .all(|(role, condition)| condition.holds(&witness.sets[*role]))
             && self.cost_of(&witness.sets[0]) == witness.cost
-            && self.below.is_none_or(|below| witness.cost < below)
     }
 
     fn cost_of(&self, set: &AcceptorSet) -> u128 {

@@ -12,8 +12,8 @@ use crate::condition::Weight;
 const BITS: usize = 30;
 /// One unit of cost in the bounds' fixed-point numbers.
 const UNIT: i128 = 1 << 60;
-/// The largest multiplier: 2⁸⁰ times a gain of 2³⁰, over 64 demands and 512 acceptors, stays within an `i128`.
-const MULTIPLIER_MAX: f64 = (1u128 << 80) as f64;
+/// The largest sum of multipliers: 2⁸⁶ times a gain of 2³⁰, over 512 acceptors, stays within an `i128`.
+const MULTIPLIERS_MAX: f64 = (1u128 << 86) as f64;
 /// Multipliers remembered at a time; each costs every node a few nanoseconds.
 const POOL: usize = 6;
 const ROOT_ITERATIONS: usize = 400;
@@ -205,7 +205,7 @@ impl Bounds {
             .pool
             .last()
             .map_or_else(|| self.first_guess(), |multipliers| multipliers.guess.clone());
-        let target = below.filter(|below| *below < u128::MAX).map(|below| {
+        let target = below.map(|below| {
             ((below - 1) >> self.relaxed.cost_shift) as f64
                 - (cost >> self.relaxed.cost_shift) as f64
         });
@@ -217,12 +217,11 @@ impl Bounds {
     }
 
     fn remember(&mut self, guess: Vec<f64>) {
+        let most = MULTIPLIERS_MAX / guess.len().max(1) as f64;
         let lambda: Vec<i128> = guess
             .iter()
             .zip(&self.wholes)
-            .map(|(guess, whole)| {
-                (guess / whole * UNIT as f64).clamp(0.0, MULTIPLIER_MAX).round() as i128
-            })
+            .map(|(guess, whole)| (guess / whole * UNIT as f64).clamp(0.0, most).round() as i128)
             .collect();
         let suffix = self.suffix(&lambda);
         let multipliers = Multipliers { lambda, guess, suffix };

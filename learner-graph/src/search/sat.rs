@@ -29,9 +29,6 @@ pub(super) fn solve(question: &Question, effort: &mut Effort) -> Answer {
         let holds = encoding.holds(condition, *role);
         encoding.clauses.push(clause![holds]);
     }
-    if let Some(below) = question.below {
-        encoding.require_cost_below(question, below);
-    }
     if !effort.take(1 + encoding.clauses.len() as u64 / 16) || encoding.clauses.len() > CLAUSES_MAX
     {
         return Answer::Undecided { at_least: at_least(question), best: None };

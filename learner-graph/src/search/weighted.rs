@@ -105,15 +105,17 @@ impl Search {
             placed.map(|acceptor| (acceptor, choices(question, &thresholds, acceptor))).collect();
 
         let minimise = question.cost.is_some();
-        let below = question.below.unwrap_or(u128::MAX);
         let relaxed = Relaxed::new(&demands, items.iter().map(|(_, choices)| choices.as_slice()));
         let mut bounds = Bounds::new(relaxed, minimise);
-        let steps = bounds.refine(0, &demands, 0, minimise.then_some(below));
+        let steps = bounds.refine(0, &demands, 0, None);
         let order = bounds.order();
         let items = in_order(items, &order, &bounds);
         bounds.reorder(items.iter().map(|item| item.choices.as_slice()), &demands);
         let gains_left = gains_left(&items, demands.len());
-        (Search { items, demands, gains_left, bounds, best: None, below, minimise }, steps)
+        (
+            Search { items, demands, gains_left, bounds, best: None, below: u128::MAX, minimise },
+            steps,
+        )
     }
 
     /// Searches everything; false if the effort was spent before.
@@ -155,7 +157,7 @@ impl Search {
             }
             if since_refined >= REFINE_NODES {
                 since_refined = 0;
-                let target = self.minimise.then_some(self.below);
+                let target = (self.best.is_some() && self.minimise).then_some(self.below);
                 if !effort.take(self.bounds.refine(depth + 1, residual, cost, target)) {
                     return false;
                 }
