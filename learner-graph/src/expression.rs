@@ -89,7 +89,7 @@ impl Quorum {
     /// If nothing is a quorum; [`Fraction::least`] says so beforehand.
     pub fn condition(&self) -> Condition {
         match self {
-            Quorum::Stake { stake, rule } => weighted(rule.least(total(stake)), stake),
+            Quorum::Stake { stake, rule } => weighted(least(stake, *rule), stake),
             Quorum::Expression(expression) => expression.condition(),
         }
     }
@@ -97,9 +97,7 @@ impl Quorum {
     /// Stake, total and least quorum, if it is one threshold or stake rule: what `overlap` is defined for.
     pub fn shares(&self) -> Option<Shares> {
         match self {
-            Quorum::Stake { stake, rule } => {
-                Some(Shares::new(stake.clone(), rule.least(total(stake))))
-            }
+            Quorum::Stake { stake, rule } => Some(Shares::new(stake.clone(), least(stake, *rule))),
             Quorum::Expression(expression) => expression.shares(),
         }
     }
@@ -122,18 +120,24 @@ pub struct Fraction {
 }
 
 impl Fraction {
-    /// The least integer weight that satisfies it, of `total`: ⌊p·T/q⌋ + 1 for `> p/q`, ⌈p·T/q⌉ for `>= p/q`. It may be
-    /// 0 or above the total, and then is no quorum rule; saturates at 2¹²⁸ − 1.
-    pub fn least(self, total: u128) -> u128 {
-        let product = Weight::from(total) * Weight::from(self.numerator);
+    /// The least integer weight that satisfies it, of `total`: ⌊p·T/q⌋ + 1 for `> p/q`, ⌈p·T/q⌉ for `>= p/q`. None if that
+    /// is above the total; 0 if the empty set satisfies it.
+    pub fn least(self, total: u128) -> Option<u128> {
+        let total = Weight::from(total);
+        let product = total * Weight::from(self.numerator);
         let denominator = Weight::from(self.denominator);
         let least = if self.above {
             product / denominator + Weight::from(1u64)
         } else {
             product.div_ceil(denominator)
         };
-        least.saturating_to()
+        (least <= total).then(|| least.to())
     }
+}
+
+/// The least stake that is a quorum.
+fn least(stake: &[(AcceptorId, u128)], rule: Fraction) -> u128 {
+    rule.least(total(stake)).expect("some stake is a quorum: whoever makes a rule checks")
 }
 
 /// The safe sets of an edge, as declared.
@@ -179,12 +183,12 @@ mod tests {
     fn fractions_round_as_the_definition_says() {
         let above = |numerator, denominator| Fraction { above: true, numerator, denominator };
         let at_least = |numerator, denominator| Fraction { above: false, numerator, denominator };
-        assert_eq!(above(2, 3).least(100), 67);
-        assert_eq!(above(2, 3).least(99), 67);
-        assert_eq!(at_least(2, 3).least(99), 66);
-        assert_eq!(at_least(2, 3).least(100), 67);
-        assert_eq!(above(1, 1).least(5), 6);
-        assert_eq!(above(2, 3).least(u128::MAX), u128::MAX / 3 * 2 + 1);
-        assert_eq!(above(u64::MAX, 1).least(u128::MAX), u128::MAX);
+        assert_eq!(above(2, 3).least(100), Some(67));
+        assert_eq!(above(2, 3).least(99), Some(67));
+        assert_eq!(at_least(2, 3).least(99), Some(66));
+        assert_eq!(at_least(2, 3).least(100), Some(67));
+        assert_eq!(above(1, 1).least(5), None);
+        assert_eq!(above(2, 3).least(u128::MAX), Some(u128::MAX / 3 * 2 + 1));
+        assert_eq!(above(1, 1).least(u128::MAX), None);
     }
 }

@@ -26,6 +26,7 @@ pub struct Log {
     quorums: Vec<Arc<Condition>>,
     links: Vec<Link>,
     everyone: AcceptorSet,
+    relevant: AcceptorSet,
     levelled: bool,
 }
 
@@ -37,14 +38,12 @@ impl Log {
         links: Vec<Link>,
         everyone: AcceptorSet,
     ) -> Self {
-        Log {
-            name: name.to_owned(),
-            learners,
-            quorums: quorums.to_vec(),
-            links,
-            everyone,
-            levelled: false,
-        }
+        let in_links = links.iter().map(|link| link.condition.support());
+        let in_quorums = learners.iter().map(|learner| quorums[learner.index()].support());
+        let relevant =
+            in_links.chain(in_quorums).fold(AcceptorSet::EMPTY, |all, set| all.union(&set));
+        let quorums = quorums.to_vec();
+        Log { name: name.to_owned(), learners, quorums, links, everyone, relevant, levelled: false }
     }
 
     /// Its name.
@@ -116,14 +115,44 @@ impl Log {
         self.is_quorum(learner, &self.everyone.difference(down))
     }
 
+    /// For each link whether it holds at `safe`. Links of a levelled log share one condition, which is asked once.
+    pub(crate) fn holding(&self, safe: &AcceptorSet) -> Vec<bool> {
+        let mut last: Option<(&Arc<Condition>, bool)> = None;
+        let ask = |link: &'_ Link| link.condition.holds(safe);
+        let links = self.links.iter().map(|link| {
+            let holds = match last {
+                Some((condition, holds)) if Arc::ptr_eq(condition, &link.condition) => holds,
+                _ => ask(link),
+            };
+            last = Some((&link.condition, holds));
+            holds
+        });
+        links.collect()
+    }
+
+    /// Acceptors that some condition of the log looks at; the others make no difference.
+    pub(crate) fn relevant(&self) -> AcceptorSet {
+        self.relevant
+    }
+
     /// Which learners are connected when `caught` are proven Byzantine (TLA+ `Con`; entangled, if `caught` are all the
     /// Byzantine ones). O(edges × n).
     pub fn connections(&self, caught: &AcceptorSet) -> Connections {
         let safe = self.everyone.difference(caught);
         let mut connections = Connections { connected: [LearnerSet::EMPTY; LEARNERS_MAX] };
+        // Links of a levelled log share one condition, which is asked once.
+        let mut last: Option<(&Arc<Condition>, bool)> = None;
         for link in &self.links {
             let (a, b) = link.between;
-            if connections.connected[a.index()].contains(b) || !link.condition.holds(&safe) {
+            if connections.connected[a.index()].contains(b) {
+                continue;
+            }
+            let holds = match last {
+                Some((condition, holds)) if Arc::ptr_eq(condition, &link.condition) => holds,
+                _ => link.condition.holds(&safe),
+            };
+            last = Some((&link.condition, holds));
+            if !holds {
                 continue;
             }
             let joined = [a, b].iter().fold(LearnerSet::from_iter([a, b]), |joined, learner| {

@@ -140,6 +140,47 @@ fn every_example_is_what_it_says() {
     }
 }
 
+/// Stakes that sum to 2^128 - 1, the most there can be.
+#[test]
+fn the_largest_stakes_are_exact() {
+    let graph = |quorum: &str| {
+        format!(
+            "version = 1\nacceptors = {{ p = {{}}, q = {{}}, r = {{}} }}\n[learners.red]\n\
+             stake = {{ p = \"170141183460469231731687303715884105728\", \
+             q = \"170141183460469231731687303715884105727\", r = 0 }}\nquorum = \"{quorum}\"\n\
+             [learners.blue]\nstake = {{ p = 2, q = 2, r = 1 }}\nquorum = \">= 2/5\"\n"
+        )
+    };
+    let found = answer(&["analyze", "--json", "--by", "stake=red", "-"], &graph("> 2/3"), 0);
+    let halts = &found["logs"][0]["learners"][0]["halts_if"];
+    assert_eq!(halts["stake"], json!("340282366920938463463374607431768211455"), "{halts}");
+    let said = complaint(&graph("> 1/1"));
+    assert!(said.contains("nothing would do"), "{said}");
+}
+
+/// Quorums of less than half of many stakes: two of them have nobody in common.
+#[test]
+fn a_chain_that_forks_by_itself_is_invalid_at_any_size() {
+    let names: Vec<String> = (0..100).map(|index| format!("v{index}")).collect();
+    let acceptors: String = names.iter().map(|name| format!("{name} = {{}}\n")).collect();
+    let stakes = names
+        .iter()
+        .zip(7u64..)
+        .map(|(name, seed)| format!("{name} = {}\n", seed * seed % 101 + 1));
+    let stakes: String = stakes.collect();
+    let text = format!(
+        "version = 1\n[acceptors]\n{acceptors}[learners.red]\nquorum = \"> 2/5\"\n[learners.red.stake]\n{stakes}"
+    );
+    let found = answer(&["check", "--json", "-"], &text, 1);
+    let row = &found["logs"][0]["edges"][0];
+    assert_eq!((&row["between"], &row["valid"]), (&json!(["red", "red"]), &json!(false)));
+    let counterexample = &row["counterexample"];
+    assert_eq!(counterexample["safe"].as_array().map(Vec::len), Some(100));
+    let names =
+        |index: usize| counterexample["quorums"][index]["acceptors"].as_array().expect("a list");
+    assert!(names(0).iter().all(|name| !names(1).contains(name)));
+}
+
 #[test]
 fn the_network_id_needs_keys_and_genesis() {
     let folder = tempfile::tempdir().expect("a temporary folder");

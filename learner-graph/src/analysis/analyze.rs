@@ -1,7 +1,7 @@
 //! What it takes to break each promise: smallest sets of acceptors, exact.
 
 use super::tie::{Tie, TieSearch, Wanted};
-use super::{covers, pairs, relevant};
+use super::{covers, pairs};
 use crate::acceptor_set::{AcceptorId, AcceptorSet};
 use crate::expression::Quorum;
 use crate::graph::LearnerGraph;
@@ -189,7 +189,7 @@ struct Breaker<'a> {
 impl<'a> Breaker<'a> {
     fn new(graph: &'a LearnerGraph, log: &'a Log, by: &'a By) -> Self {
         let costs = Arc::new(by.costs(graph));
-        let template = question(relevant(log), &costs);
+        let template = question(log.relevant(), &costs);
         Breaker { graph, log, by, costs, cuts: TieSearch::new(log, template) }
     }
 
@@ -216,7 +216,7 @@ impl<'a> Breaker<'a> {
 
     /// The answer in the form that is shown, its set without members that `breaks` does not need.
     fn breaking(&self, answer: Answer, breaks: impl Fn(&AcceptorSet) -> bool) -> Breaking {
-        let all = relevant(self.log);
+        let all = self.log.relevant();
         let (at_least, at_most) = match answer {
             Answer::Impossible => return Breaking::Never,
             Answer::Found(witness) => {

@@ -1,7 +1,7 @@
 //! Validity: for every edge of the condensed graph, every safe set X and quorums A and B, is X ∩ A ∩ B inhabited?
 
 use super::tie::{Tie, TieSearch, Wanted};
-use super::{covers, pairs, relevant};
+use super::{covers, pairs};
 use crate::acceptor_set::AcceptorSet;
 use crate::condition::Condition;
 use crate::graph::LearnerGraph;
@@ -83,7 +83,8 @@ fn all(parts: impl Iterator<Item = Option<bool>> + Clone) -> Option<bool> {
     parts.clone().all(|part| part == Some(true)).then_some(true)
 }
 
-fn check_log(graph: &LearnerGraph, log: &Log, effort: &mut Effort) -> CheckedLog {
+/// Checks `log`, a log of `graph` as given or levelled.
+pub fn check_log(graph: &LearnerGraph, log: &Log, effort: &mut Effort) -> CheckedLog {
     let all_safe = log.connections(&AcceptorSet::EMPTY);
     let exists = |a: LearnerId, b: LearnerId| {
         all_safe.connected(a).contains(b) || (a == b && graph.disjoint_quorums(a).is_some())
@@ -162,7 +163,7 @@ fn disjoint(
     const H: usize = 2;
     const OPTIONS: &[u8] = &[1 << A | 1 << H, 1 << B | 1 << H, 1 << A | 1 << B];
     let template = Question {
-        acceptors: relevant(log),
+        acceptors: log.relevant(),
         options: OPTIONS,
         requirements: vec![(A, log.quorum(a).clone()), (B, log.quorum(b).clone())],
         cost: None,

@@ -14,18 +14,14 @@ mod tie;
 pub use analyze::{
     AnalyzeAnswer, Breaking, By, LearnerAnswer, LogAnswer, PairAnswer, analyze, analyze_log,
 };
-pub use check::{CheckAnswer, CheckedLog, Counterexample, EdgeAnswer, NamedQuorum, check};
+pub use check::{
+    CheckAnswer, CheckedLog, Counterexample, EdgeAnswer, NamedQuorum, check, check_log,
+};
 pub use covers::{covers, sends, uncovered};
 pub use entangled::{EntangledAnswer, EntangledLog, Situation, entangled};
 
-use crate::acceptor_set::AcceptorSet;
 use crate::learner_set::LearnerId;
 use crate::log::Log;
-
-/// Acceptors that some condition of `log` looks at; the others make no difference.
-fn relevant(log: &Log) -> AcceptorSet {
-    log.links().iter().fold(log.acceptors(), |all, link| all.union(&link.condition.support()))
-}
 
 /// The pairs of learners of `log`, each once, with a learner itself too.
 fn pairs(log: &Log) -> impl Iterator<Item = (LearnerId, LearnerId)> {

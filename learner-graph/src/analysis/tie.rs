@@ -26,15 +26,15 @@ impl Tie {
 
     /// Whether it holds when all of `safe` are safe.
     pub(super) fn holds(self, log: &Log, safe: &AcceptorSet) -> bool {
-        !self.witnesses(log, |index| log.links()[*index].condition.holds(safe)).is_empty()
+        !self.witnesses(log, &log.holding(safe)).is_empty()
     }
 
-    /// Some of the links for which `holding` is true, which together make the tie hold: a path, or one link at a
+    /// Some of the links that are `holding`, which together make the tie hold: a path, or one link at a
     /// learner. Empty if it does not hold.
-    fn witnesses(self, log: &Log, holding: impl Fn(&usize) -> bool) -> Vec<usize> {
+    fn witnesses(self, log: &Log, holding: &[bool]) -> Vec<usize> {
         let Tie(a, b) = self;
         if a == b {
-            links_at(log, a).find(holding).into_iter().collect()
+            links_at(log, a).find(|index| holding[*index]).into_iter().collect()
         } else {
             path(log, a, b, holding)
         }
@@ -93,9 +93,17 @@ impl<'a> TieSearch<'a> {
     /// The caller has a proof that nothing answers the template where all of `condition` holds.
     pub(super) fn exclude_holding(&mut self, condition: &Condition) {
         let conjuncts = condition.conjuncts();
+        let mut last: Option<(&Arc<Condition>, bool)> = None;
         for (index, link) in self.log.links().iter().enumerate() {
-            let of_link = link.condition.conjuncts();
-            if conjuncts.iter().all(|part| of_link.contains(part)) {
+            let implies = match last {
+                Some((same, implies)) if Arc::ptr_eq(same, &link.condition) => implies,
+                _ => {
+                    let of_link = link.condition.conjuncts();
+                    conjuncts.iter().all(|part| of_link.contains(part))
+                }
+            };
+            last = Some((&link.condition, implies));
+            if implies {
                 let holding = BTreeSet::from([index]);
                 self.impossible.push(Edges { holding, failing: BTreeSet::new() });
             }
@@ -227,8 +235,7 @@ impl<'a> TieSearch<'a> {
         }
         if let Some((role, tie)) = wanted.fail {
             let safe = self.log.everyone().difference(&witness.sets[role]);
-            let holding =
-                tie.witnesses(self.log, |index| self.log.links()[*index].condition.holds(&safe));
+            let holding = tie.witnesses(self.log, &self.log.holding(&safe));
             if !holding.is_empty() {
                 return Some(self.break_one(&holding, case));
             }
@@ -241,7 +248,7 @@ impl<'a> TieSearch<'a> {
         let links = self.log.links();
         let reached = match start == end {
             true => LearnerSet::from_iter([start]),
-            false => reach(self.log, start, |index| links[*index].condition.holds(safe)).0,
+            false => reach(self.log, start, &self.log.holding(safe)).0,
         };
         let leads_out = |index: &usize| {
             let (a, b) = links[*index].between;
@@ -300,9 +307,9 @@ fn links_at(log: &Log, learner: LearnerId) -> impl Iterator<Item = usize> {
         .map(|(index, _)| index)
 }
 
-/// A shortest path from `start` to another learner over links for which `over` is true; empty if there is none.
-fn path(log: &Log, start: LearnerId, end: LearnerId, over: impl Fn(&usize) -> bool) -> Vec<usize> {
-    let (_, by) = reach(log, start, over);
+/// A shortest path from `start` to another learner over links that are `holding`; empty if there is none.
+fn path(log: &Log, start: LearnerId, end: LearnerId, holding: &[bool]) -> Vec<usize> {
+    let (_, by) = reach(log, start, holding);
     let mut links = Vec::new();
     let mut at = end;
     while let Some(index) = by.get(&at) {
@@ -313,14 +320,14 @@ fn path(log: &Log, start: LearnerId, end: LearnerId, over: impl Fn(&usize) -> bo
     links
 }
 
-/// What can be reached from `start` over links for which `over` is true, breadth first: the learners, `start` included,
+/// What can be reached from `start` over links that are `holding`, breadth first: the learners, `start` included,
 /// and for each other one the link by which it was reached.
 fn reach(
     log: &Log,
     start: LearnerId,
-    over: impl Fn(&usize) -> bool,
+    holding: &[bool],
 ) -> (LearnerSet, BTreeMap<LearnerId, usize>) {
-    let over: Vec<usize> = (0..log.links().len()).filter(over).collect();
+    let over: Vec<usize> = (0..log.links().len()).filter(|index| holding[*index]).collect();
     let mut reached = LearnerSet::from_iter([start]);
     let mut by = BTreeMap::new();
     let mut ring = reached;

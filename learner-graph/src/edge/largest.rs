@@ -4,7 +4,9 @@
 
 use crate::acceptor_set::{AcceptorId, AcceptorSet};
 use crate::condition::{Condition, Meets, Threshold};
+use crate::search::{Answer, Effort, Question, solve};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The most minimal intersections that an edge may have: a run-time question stays below some 100 µs, an edge's list
 /// at 2 MiB, and the search for the minimal ones among them below a second.
@@ -33,6 +35,30 @@ pub fn largest(a: &Condition, b: &Condition) -> Result<Condition, NoLargest> {
     {
         return largest_of_counts(a, b);
     }
+    match listed(a, b) {
+        // Too many to list; but perhaps there is no edge at all, which is easier to see.
+        Err(NoLargest::TooMany) => Err(disjoint(a, b).unwrap_or(NoLargest::TooMany)),
+        result => result,
+    }
+}
+
+/// Two disjoint quorums, if a short search finds some.
+fn disjoint(a: &Condition, b: &Condition) -> Option<NoLargest> {
+    const OF_A: usize = 0;
+    const OF_B: usize = 1;
+    let question = Question {
+        acceptors: a.support().union(&b.support()),
+        options: &[1 << OF_A, 1 << OF_B],
+        requirements: vec![(OF_A, Arc::new(a.clone())), (OF_B, Arc::new(b.clone()))],
+        cost: None,
+    };
+    match solve(&question, &mut Effort::steps(STEPS_MAX * 32)) {
+        Answer::Found(witness) => Some(NoLargest::Disjoint(witness.sets[OF_A], witness.sets[OF_B])),
+        _ => None,
+    }
+}
+
+fn listed(a: &Condition, b: &Condition) -> Result<Condition, NoLargest> {
     let (all_a, all_b) = (a.support(), b.support());
     let common = all_a.intersection(&all_b);
     let ground: Vec<AcceptorId> = common.iter().collect();
@@ -137,7 +163,7 @@ mod tests {
     }
 
     /// "At least k of these", in a form that is not recognised as a count.
-    fn listed(at_least: usize, of: AcceptorSet) -> Condition {
+    fn nested(at_least: usize, of: AcceptorSet) -> Condition {
         Condition::AtLeast { at_least, of: of.iter().map(Condition::acceptor).collect() }
     }
 
@@ -146,7 +172,7 @@ mod tests {
         for (k_a, k_b) in [(3, 3), (3, 4), (4, 4), (2, 4)] {
             let (a, b) = (members(0..4), members(1..6));
             let closed = largest(&Condition::count(k_a, a), &Condition::count(k_b, b));
-            let enumerated = largest(&listed(k_a, a), &listed(k_b, b));
+            let enumerated = largest(&nested(k_a, a), &nested(k_b, b));
             match (closed, enumerated) {
                 (Ok(closed), Ok(enumerated)) => {
                     for bits in 0..64u64 {
@@ -169,8 +195,17 @@ mod tests {
     }
 
     #[test]
+    fn disjoint_quorums_are_found_where_intersections_are_too_many() {
+        let all = members(0..40);
+        let Err(NoLargest::Disjoint(x, y)) = largest(&nested(18, all), &nested(18, all)) else {
+            panic!("18 and 18 of 40 may be disjoint")
+        };
+        assert!(x.intersection(&y).is_empty() && x.len() >= 18 && y.len() >= 18);
+    }
+
+    #[test]
     fn too_many_intersections_are_refused() {
         let all = members(0..40);
-        assert_eq!(largest(&listed(27, all), &listed(27, all)), Err(NoLargest::TooMany));
+        assert_eq!(largest(&nested(27, all), &nested(27, all)), Err(NoLargest::TooMany));
     }
 }

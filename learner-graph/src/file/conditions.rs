@@ -201,14 +201,17 @@ impl<'i> Conditions<'_, 'i> {
             return Err(self.source.error(value.span(), message));
         };
         match rule.least(total) {
-            0 => Err(self.source.error(value.span(), "with this `quorum` the empty set would do")),
-            least if least > total => {
+            Some(0) => {
+                let message = "with this `quorum` the empty set would do";
+                Err(self.source.error(value.span(), message))
+            }
+            None => {
                 let message = format!(
-                    "`quorum` asks for {least} of a total stake of {total}: nothing would do"
+                    "`quorum` asks for more than the total stake of {total}: nothing would do"
                 );
                 Err(self.source.error(value.span(), message))
             }
-            _ => Ok(rule),
+            Some(_) => Ok(rule),
         }
     }
 }

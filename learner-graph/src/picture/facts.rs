@@ -3,7 +3,7 @@
 use super::palette::{Ink, inks};
 use super::words;
 use crate::acceptor_set::{AcceptorId, AcceptorSet};
-use crate::analysis::{Breaking, By, CheckedLog, Counterexample, analyze_log, check};
+use crate::analysis::{Breaking, By, CheckedLog, Counterexample, analyze_log, check_log};
 use crate::expression::{Expression, Quorum, total};
 use crate::graph::{ALL, LearnerGraph};
 use crate::learner_set::{LearnerId, LearnerSet};
@@ -98,15 +98,14 @@ impl Facts {
         let learners = ids.iter().zip(inks(&names)).map(|(id, ink)| learner(graph, *id, ink));
         let analyzed: Vec<_> =
             logs.iter().map(|log| analyze_log(graph, log, &By::Count, effort)).collect();
-        let checked = check(graph, effort).logs;
         let mut facts = Facts {
             learners: learners.collect(),
             acceptors: acceptors(graph, logs, &ids),
             logs: Vec::new(),
         };
         for (log, answer) in logs.iter().zip(analyzed) {
-            let checked = checked.iter().find(|checked| checked.log == log.name());
-            let validity = |a: &str, b: &str| validity(checked, a, b);
+            let checked = check_log(graph, log, effort);
+            let validity = |a: &str, b: &str| validity(&checked, a, b);
             let position = |name: &str| {
                 let found = answer.learners.iter().position(|learner| learner.id == name);
                 found.expect("a pair is of two learners of the log")
@@ -132,7 +131,7 @@ impl Facts {
                 alone: log.learners().len() == 1,
                 members: members.collect(),
                 pairs: pairs.collect(),
-                valid: checked.and_then(|checked| checked.valid),
+                valid: checked.valid,
             });
         }
         facts
@@ -142,7 +141,8 @@ impl Facts {
     pub(super) fn is_settled(&self) -> bool {
         self.logs.iter().all(|log| {
             let members = log.members.iter().flat_map(|member| [&member.halts, &member.forks]);
-            members.chain(log.pairs.iter().map(|pair| &pair.disagree)).all(Breaking::is_settled)
+            let mut breaking = members.chain(log.pairs.iter().map(|pair| &pair.disagree));
+            log.valid.is_some() && breaking.all(Breaking::is_settled)
         })
     }
 
@@ -229,9 +229,9 @@ fn seats(graph: &LearnerGraph, learner: LearnerId) -> Vec<Seat> {
     seats
 }
 
-fn validity(checked: Option<&CheckedLog>, a: &str, b: &str) -> Validity {
-    let edges = checked.iter().flat_map(|checked| &checked.edges);
-    let mut found = edges.filter(|edge| edge.between[0] == a && edge.between[1] == b);
+fn validity(checked: &CheckedLog, a: &str, b: &str) -> Validity {
+    let mut found =
+        checked.edges.iter().filter(|edge| edge.between[0] == a && edge.between[1] == b);
     match found.find_map(|edge| edge.counterexample.as_ref()) {
         None => Validity::Unharmed,
         Some(counterexample) => Validity::Invalid(why(counterexample)),

@@ -65,15 +65,12 @@ impl<'a> Effort<'a> {
         self.question_left = self.left / QUESTION_SHARE;
     }
 
-    /// Takes `steps`; false if the question's share is spent.
+    /// Takes `steps`, which may have been made already; false if the question's share is spent.
     #[must_use]
     pub(crate) fn take(&mut self, steps: u64) -> bool {
-        if self.question_left < steps {
-            self.question_left = 0;
-            return false;
-        }
-        self.question_left -= steps;
-        self.take_besides(steps)
+        let within = self.question_left >= steps;
+        self.question_left = self.question_left.saturating_sub(steps);
+        self.take_besides(steps) && within
     }
 
     /// Takes `steps` for what is no part of a question; false if all is spent.

@@ -113,16 +113,20 @@ impl Bounds {
         }
     }
 
-    /// Whether no answer below a node costs less than `below`. The items from `depth` on are open; `residual` is what
-    /// is left of the demands, `cost` what the placed items cost.
+    /// Whether no answer below a node costs less than `below`, or none is there at all. The items from `depth` on are
+    /// open; `residual` is what is left of the demands, `cost` what the placed items cost.
     pub(super) fn exclude(
         &self,
         depth: usize,
         residual: &[Weight],
         cost: u128,
-        below: u128,
+        below: Option<u128>,
     ) -> bool {
-        let affordable = if self.minimise { (below - 1) >> self.relaxed.cost_shift } else { 0 };
+        let affordable = match (self.minimise, below) {
+            (false, _) => 0,
+            (true, None) => return false,
+            (true, Some(below)) => (below - 1) >> self.relaxed.cost_shift,
+        };
         let Ok(affordable) = i128::try_from(affordable) else { return false };
         if affordable > 1 << 60 {
             return false;

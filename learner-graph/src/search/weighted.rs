@@ -34,8 +34,8 @@ struct Search {
     gains_left: Vec<Vec<Weight>>,
     bounds: Bounds,
     best: Option<(u128, Vec<usize>)>,
-    /// Only what costs less counts.
-    below: u128,
+    /// What the best so far costs: only what costs less counts.
+    below: Option<u128>,
     minimise: bool,
 }
 
@@ -112,10 +112,7 @@ impl Search {
         let items = in_order(items, &order, &bounds);
         bounds.reorder(items.iter().map(|item| item.choices.as_slice()), &demands);
         let gains_left = gains_left(&items, demands.len());
-        (
-            Search { items, demands, gains_left, bounds, best: None, below: u128::MAX, minimise },
-            steps,
-        )
+        (Search { items, demands, gains_left, bounds, best: None, below: None, minimise }, steps)
     }
 
     /// Searches everything; false if the effort was spent before.
@@ -157,7 +154,7 @@ impl Search {
             }
             if since_refined >= REFINE_NODES {
                 since_refined = 0;
-                let target = (self.best.is_some() && self.minimise).then_some(self.below);
+                let target = self.below.filter(|_| self.minimise);
                 if !effort.take(self.bounds.refine(depth + 1, residual, cost, target)) {
                     return false;
                 }
@@ -172,17 +169,17 @@ impl Search {
 
     /// Whether no answer that counts lies below this node.
     fn give_up(&mut self, depth: usize, residual: &[Weight], cost: u128) -> bool {
-        cost >= self.below
+        self.below.is_some_and(|below| cost >= below)
             || residual.iter().zip(&self.gains_left[depth]).any(|(residual, left)| residual > left)
             || self.bounds.exclude(depth, residual, cost, self.below)
     }
 
     /// A node at which all demands are met; true if nothing better is wanted.
     fn record(&mut self, chosen: &[usize], cost: u128) -> bool {
-        if cost >= self.below {
+        if self.below.is_some_and(|below| cost >= below) {
             return false;
         }
-        self.below = cost;
+        self.below = Some(cost);
         self.best = Some((cost, chosen.to_vec()));
         !self.minimise || cost == 0
     }

@@ -41,7 +41,7 @@ impl Arguments {
         let settled = answer.logs.iter().all(|log| log.sends.is_some() && log.uncovered.is_some());
         Ok(match answer.valid {
             Some(true) if settled => Outcome::Yes,
-            Some(false) if settled => Outcome::No,
+            Some(false) => Outcome::No,
             _ => Outcome::Open,
         })
     }
