@@ -115,19 +115,16 @@ impl Log {
         self.is_quorum(learner, &self.everyone.difference(down))
     }
 
-    /// For each link whether it holds at `safe`. Links of a levelled log share one condition, which is asked once.
+    /// For each link whether it holds at `safe`.
     pub(crate) fn holding(&self, safe: &AcceptorSet) -> Vec<bool> {
-        let mut last: Option<(&Arc<Condition>, bool)> = None;
-        let ask = |link: &'_ Link| link.condition.holds(safe);
-        let links = self.links.iter().map(|link| {
-            let holds = match last {
-                Some((condition, holds)) if Arc::ptr_eq(condition, &link.condition) => holds,
-                _ => ask(link),
-            };
-            last = Some((&link.condition, holds));
-            holds
-        });
-        links.collect()
+        let mut shared = SharedConditions::default();
+        self.links.iter().map(|link| shared.ask(link, |condition| condition.holds(safe))).collect()
+    }
+
+    /// Whether edges connect all its learners, each to itself too, when everybody is safe.
+    pub fn is_connected(&self) -> bool {
+        let all_safe = self.connections(&AcceptorSet::EMPTY);
+        self.learners.iter().all(|learner| all_safe.connected(learner) == self.learners)
     }
 
     /// Acceptors that some condition of the log looks at; the others make no difference.
@@ -140,19 +137,11 @@ impl Log {
     pub fn connections(&self, caught: &AcceptorSet) -> Connections {
         let safe = self.everyone.difference(caught);
         let mut connections = Connections { connected: [LearnerSet::EMPTY; LEARNERS_MAX] };
-        // Links of a levelled log share one condition, which is asked once.
-        let mut last: Option<(&Arc<Condition>, bool)> = None;
+        let mut shared = SharedConditions::default();
         for link in &self.links {
             let (a, b) = link.between;
-            if connections.connected[a.index()].contains(b) {
-                continue;
-            }
-            let holds = match last {
-                Some((condition, holds)) if Arc::ptr_eq(condition, &link.condition) => holds,
-                _ => link.condition.holds(&safe),
-            };
-            last = Some((&link.condition, holds));
-            if !holds {
+            let joined_before = connections.connected[a.index()].contains(b);
+            if joined_before || !shared.ask(link, |condition| condition.holds(&safe)) {
                 continue;
             }
             let joined = [a, b].iter().fold(LearnerSet::from_iter([a, b]), |joined, learner| {
@@ -161,6 +150,24 @@ impl Log {
             joined.iter().for_each(|learner| connections.connected[learner.index()] = joined);
         }
         connections
+    }
+}
+
+/// Asks a question of the links' conditions, in turn. The links of a levelled log share one condition: it is asked once.
+#[derive(Default)]
+pub(crate) struct SharedConditions<'a> {
+    last: Option<(&'a Arc<Condition>, bool)>,
+}
+
+impl<'a> SharedConditions<'a> {
+    /// The answer of `question`, the same in each call, for the condition of `link`.
+    pub(crate) fn ask(&mut self, link: &'a Link, question: impl Fn(&Condition) -> bool) -> bool {
+        let answer = match self.last {
+            Some((condition, answer)) if Arc::ptr_eq(condition, &link.condition) => answer,
+            _ => question(&link.condition),
+        };
+        self.last = Some((&link.condition, answer));
+        answer
     }
 }
 

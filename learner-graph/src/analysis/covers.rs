@@ -9,18 +9,14 @@ use crate::search::{Answer, Effort, Question};
 /// 3 if the graph of the log is *level*: every pair of its learners has an edge, and all edges of the condensed graph,
 /// self-edges included, are the same condition as functions. Else 4. None if that was not settled.
 pub fn sends(log: &Log, effort: &mut Effort) -> Option<u8> {
-    let mut inclusions = Inclusions::new(log);
     let learners = log.learners();
     if learners.len() == 1 {
         return Some(3);
     }
-    let all_safe = log.connections(&AcceptorSet::EMPTY);
-    if learners.iter().any(|learner| all_safe.connected(learner) != learners) {
+    if !log.is_connected() {
         return Some(4);
     }
-    if log.is_levelled() {
-        return Some(3);
-    }
+    let mut inclusions = Inclusions::new(log);
     // S(a,b) ⊆ S(a,a) always; level means that the reverse holds too, for every a and b.
     let mut settled = true;
     for a in learners.iter() {
@@ -39,7 +35,7 @@ pub fn sends(log: &Log, effort: &mut Effort) -> Option<u8> {
 /// settled. Empty if the log has no edge l–k.
 pub fn covers(log: &Log, l: LearnerId, k: LearnerId, effort: &mut Effort) -> Option<LearnerSet> {
     let mut inclusions = Inclusions::new(log);
-    if !log.connections(&AcceptorSet::EMPTY).connected(l).contains(k) {
+    if !inclusions.all_safe.connected(l).contains(k) {
         return Some(LearnerSet::EMPTY);
     }
     let mut covered = LearnerSet::EMPTY;
@@ -55,10 +51,10 @@ pub fn covers(log: &Log, l: LearnerId, k: LearnerId, effort: &mut Effort) -> Opt
 /// that is exposed too late can leave a learner undecided. None if some was not settled.
 pub fn uncovered(log: &Log, effort: &mut Effort) -> Option<Vec<[LearnerId; 3]>> {
     let mut inclusions = Inclusions::new(log);
-    let all_safe = log.connections(&AcceptorSet::EMPTY);
     let mut triples = Vec::new();
     for l in log.learners().iter() {
-        let partners = || all_safe.connected(l).iter().filter(move |other| *other != l);
+        let connected = inclusions.all_safe.connected(l);
+        let partners = || connected.iter().filter(move |other| *other != l);
         for k in partners() {
             for m in partners().filter(|m| *m != k) {
                 if !inclusions.includes((l, k), (k, m), effort)? {

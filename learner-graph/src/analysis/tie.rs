@@ -8,7 +8,7 @@
 use crate::acceptor_set::AcceptorSet;
 use crate::condition::Condition;
 use crate::learner_set::{LearnerId, LearnerSet};
-use crate::log::{Link, Log};
+use crate::log::{Link, Log, SharedConditions};
 use crate::search::{Answer, Effort, Question, Role, Witness, solve};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -93,17 +93,13 @@ impl<'a> TieSearch<'a> {
     /// The caller has a proof that nothing answers the template where all of `condition` holds.
     pub(super) fn exclude_holding(&mut self, condition: &Condition) {
         let conjuncts = condition.conjuncts();
-        let mut last: Option<(&Arc<Condition>, bool)> = None;
+        let implies = |of_link: &Condition| {
+            let of_link = of_link.conjuncts();
+            conjuncts.iter().all(|part| of_link.contains(part))
+        };
+        let mut shared = SharedConditions::default();
         for (index, link) in self.log.links().iter().enumerate() {
-            let implies = match last {
-                Some((same, implies)) if Arc::ptr_eq(same, &link.condition) => implies,
-                _ => {
-                    let of_link = link.condition.conjuncts();
-                    conjuncts.iter().all(|part| of_link.contains(part))
-                }
-            };
-            last = Some((&link.condition, implies));
-            if implies {
+            if shared.ask(link, implies) {
                 let holding = BTreeSet::from([index]);
                 self.impossible.push(Edges { holding, failing: BTreeSet::new() });
             }

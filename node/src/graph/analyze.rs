@@ -1,13 +1,13 @@
 //! `hpaxos graph analyze`.
 
-use super::{GraphFile, Limit, names};
+use super::{GraphFile, Limit, names, title};
 use crate::Outcome;
-use crate::show::{Bar, Columns, FAINT, TITLE, WARN, json, line, styled};
+use crate::show::{Bar, Columns, FAINT, WARN, json, line, styled};
 use anyhow::{Context, bail};
 use clap::Args;
 use hpaxos_learner_graph::analysis::{AnalyzeAnswer, Breaking, By, LogAnswer, analyze_log};
 use hpaxos_learner_graph::search::Effort;
-use hpaxos_learner_graph::{AcceptorSet, LearnerGraph, Log};
+use hpaxos_learner_graph::{LearnerGraph, Log};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -35,7 +35,7 @@ impl Arguments {
         let logs: Vec<Log> = graph
             .logs()
             .into_iter()
-            .map(|log| if self.level && can_be_levelled(&log) { log.levelled() } else { log })
+            .map(|log| if self.level && log.is_connected() { log.levelled() } else { log })
             .collect();
         let answer = AnalyzeAnswer {
             logs: logs.iter().map(|log| analyze_log(&graph, log, &by, &mut effort)).collect(),
@@ -44,7 +44,7 @@ impl Arguments {
             Vec::new()
         } else {
             let level = |(log, answer): (&Log, &LogAnswer)| {
-                let offered = answer.sends == Some(4) && can_be_levelled(log);
+                let offered = answer.sends == Some(4) && log.is_connected();
                 offered.then(|| analyze_log(&graph, &log.levelled(), &by, &mut effort))
             };
             logs.iter().zip(&answer.logs).map(level).collect()
@@ -86,19 +86,8 @@ impl Arguments {
     }
 }
 
-/// Only where edges connect all learners have they something in common.
-fn can_be_levelled(log: &Log) -> bool {
-    let all_safe = log.connections(&AcceptorSet::EMPTY);
-    log.learners().iter().all(|learner| all_safe.connected(learner) == log.learners())
-}
-
 fn print_log(log: &LogAnswer, level: Option<&LogAnswer>) {
-    let sends = log.sends.map_or("sends not settled".to_owned(), |sends| format!("{sends} sends"));
-    line(format_args!(
-        "{} {}",
-        styled(TITLE, format_args!("log {}", log.log)),
-        styled(FAINT, &sends)
-    ));
+    line(title(&log.log, log.sends));
     let mut columns = Columns::new(&["", "breaks if", "", "for instance"]);
     for learner in &log.learners {
         columns.row(row(&format!("{} halts", learner.id), &learner.halts_if, "crash"));

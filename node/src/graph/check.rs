@@ -1,8 +1,8 @@
 //! `hpaxos graph check`.
 
-use super::{GraphFile, Limit, names};
+use super::{GraphFile, Limit, names, title};
 use crate::Outcome;
-use crate::show::{BAD, Bar, Columns, FAINT, GOOD, TITLE, WARN, json, line, styled};
+use crate::show::{BAD, Bar, Columns, FAINT, GOOD, WARN, json, line, styled};
 use clap::Args;
 use hpaxos_learner_graph::analysis::{CheckAnswer, CheckedLog, EdgeAnswer, check};
 use hpaxos_learner_graph::search::Effort;
@@ -63,12 +63,7 @@ fn print(answer: &CheckAnswer) {
 }
 
 fn print_log(log: &CheckedLog) {
-    let sends = log.sends.map_or("sends not settled".to_owned(), |sends| format!("{sends} sends"));
-    line(format_args!(
-        "{} {}",
-        styled(TITLE, format_args!("log {}", log.log)),
-        styled(FAINT, sends)
-    ));
+    line(title(&log.log, log.sends));
     let mut columns = Columns::new(&["edge", "", "valid"]);
     for edge in &log.edges {
         let origin = match (edge.declared, edge.between[0] == edge.between[1]) {

@@ -7,6 +7,7 @@ mod load;
 mod render;
 
 use crate::Outcome;
+use crate::show::{FAINT, TITLE, styled};
 use clap::{Args, Subcommand};
 use hpaxos_learner_graph::search::Effort;
 use std::path::PathBuf;
@@ -69,6 +70,12 @@ impl Limit {
     pub fn steps(&self) -> u64 {
         self.effort.saturating_mul(1_000_000)
     }
+}
+
+/// The line above the answer for a log.
+fn title(log: &str, sends: Option<u8>) -> String {
+    let sends = sends.map_or("sends not settled".to_owned(), |sends| format!("{sends} sends"));
+    format!("{} {}", styled(TITLE, format_args!("log {log}")), styled(FAINT, sends))
 }
 
 /// A few names, and how many more there are.
