@@ -1,5 +1,10 @@
-//! The sans-IO engine of Heterogeneous Paxos: messages, rules and guarded actions.
-//!
-//! Nothing is here yet. It will stand on [`hpaxos_learner_graph`] alone: no clock, no IO, no randomness, no hash order.
-
+//! The engine.
 #![warn(missing_docs)]
+pub mod dag;
+mod ids;
+pub mod message;
+pub mod rules;
+mod trust;
+pub use ids::*;
+pub use rules::MUTANTS;
+pub use trust::*;
