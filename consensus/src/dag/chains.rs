@@ -18,7 +18,7 @@ pub(super) struct Chains {
     /// Of each signer the first reply without `prev`.
     roots: Vec<Option<Ix>>,
     links: Vec<Link>,
-    /// Of a signer that forked, or tried to: for each message the signer's highest reply below it. Means nothing where
+    /// Of a signer that forked: for each message the signer's highest reply below it. Means nothing where
     /// the signer is caught.
     highest: BTreeMap<AcceptorId, Vec<Option<Ix>>>,
 }
@@ -58,41 +58,47 @@ impl Chains {
     }
 
     /// `caught(x)` for a draft x (TLA+ `Caught`).
-    pub fn caught(&mut self, nodes: &[Node], draft: &Draft, rules: Rules) -> AcceptorSet {
-        let refs = || draft.refs.iter().map(|ix| &nodes[ix.index()]);
-        let mut caught = refs().fold(AcceptorSet::EMPTY, |all, node| all.union(&node.facts.caught));
+    pub fn caught(&self, nodes: &[Node], draft: &Draft, rules: Rules) -> AcceptorSet {
+        let refs = draft.refs.iter().map(|ix| &nodes[ix.index()]);
+        let mut caught = refs.fold(AcceptorSet::EMPTY, |all, node| all.union(&node.facts.caught));
         if rules.breaks(Mutant::NobodyCaught) {
             return AcceptorSet::EMPTY;
         }
         if rules.breaks(Mutant::CaughtFromReferencesOnly) {
             return caught;
         }
-        if !self.extends(draft) {
-            self.track(nodes, draft.signer);
-        }
         for (signer, highest) in &self.highest {
-            if caught.contains(*signer) {
-                continue;
-            }
-            let mut found = draft.refs.iter().filter_map(|ix| highest[ix.index()]);
-            let mut top = None;
-            let one_chain = found.all(|ix| match top {
-                None => {
-                    top = Some(ix);
-                    true
-                }
-                Some(other) if self.is_on_chain(nodes, ix, other) => true,
-                Some(other) => {
-                    top = Some(ix);
-                    self.is_on_chain(nodes, other, ix)
-                }
-            });
-            let follows = *signer != draft.signer || top == draft.prev;
-            if !one_chain || !follows {
+            if !caught.contains(*signer) && !self.is_one_chain(nodes, draft, *signer, highest) {
                 caught.insert(*signer);
             }
         }
+        let signer = draft.signer;
+        if !self.extends(draft) && !self.highest.contains_key(&signer) && !caught.contains(signer) {
+            let highest = self.highest_of(nodes, signer);
+            if !self.is_one_chain(nodes, draft, signer, &highest) {
+                caught.insert(signer);
+            }
+        }
         caught
+    }
+
+    /// Whether all replies of `signer` at and below the draft are one chain.
+    fn is_one_chain(
+        &self,
+        nodes: &[Node],
+        draft: &Draft,
+        signer: AcceptorId,
+        highest: &[Option<Ix>],
+    ) -> bool {
+        let mut top = None;
+        for found in draft.refs.iter().filter_map(|ix| highest[ix.index()]) {
+            match top {
+                Some(other) if self.is_on_chain(nodes, found, other) => {}
+                Some(other) if !self.is_on_chain(nodes, other, found) => return false,
+                _ => top = Some(found),
+            }
+        }
+        signer != draft.signer || top == draft.prev
     }
 
     /// Whether the draft follows the only last reply of its signer: then it forks nothing.
@@ -115,16 +121,13 @@ impl Chains {
         at == low
     }
 
-    /// Finds `signer`'s highest reply below each message.
-    fn track(&mut self, nodes: &[Node], signer: AcceptorId) {
-        if self.highest.contains_key(&signer) {
-            return;
-        }
+    /// `signer`'s highest reply at or below each message.
+    fn highest_of(&self, nodes: &[Node], signer: AcceptorId) -> Vec<Option<Ix>> {
         let mut highest = Vec::with_capacity(nodes.len());
         for index in 0..nodes.len() {
             highest.push(self.highest_below(nodes, &highest, signer, Ix::new(index)));
         }
-        self.highest.insert(signer, highest);
+        highest
     }
 
     fn highest_below(
@@ -159,7 +162,8 @@ impl Chains {
                         self.forked.insert(signer);
                         self.forks.insert(signer, (first, ix));
                         // Without the new node, which the loop below adds for everyone.
-                        self.track(&nodes[..ix.index()], signer);
+                        let highest = self.highest_of(&nodes[..ix.index()], signer);
+                        self.highest.insert(signer, highest);
                     }
                 }
             }

@@ -12,7 +12,7 @@ use crate::message::{Body, Kind, Message, Verified};
 use crate::rules::{Draft, Facts, Flaw, Overtakers, Rules, well_formed};
 use crate::trust::Trust;
 use chains::Chains;
-use hpaxos_learner_graph::{AcceptorId, AcceptorSet, ConnectionsCache};
+use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
 use needed::Needed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -69,7 +69,6 @@ pub struct Dag {
     needed: Needed,
     proposals: BTreeMap<Ballot, Ix>,
     overtakers: Vec<Overtakers>,
-    connections: ConnectionsCache,
 }
 
 impl Dag {
@@ -87,7 +86,6 @@ impl Dag {
             needed: Needed::new(everyone),
             proposals: BTreeMap::new(),
             overtakers,
-            connections: ConnectionsCache::default(),
         }
     }
 
@@ -165,42 +163,62 @@ impl Dag {
     ///
     /// # Errors
     /// The first rule of well-formedness that it breaks.
-    pub fn derive(&mut self, draft: &Draft) -> Result<Facts, Flaw> {
-        let Dag { trust, rules, nodes, chains, connections, .. } = self;
-        let caught = chains.caught(nodes, draft, *rules);
-        well_formed(trust, *rules, nodes, draft, caught, connections)
+    pub fn derive(&self, draft: &Draft) -> Result<Facts, Flaw> {
+        let caught = self.chains.caught(&self.nodes, draft, self.rules);
+        well_formed(&self.trust, self.rules, &self.nodes, draft, caught)
     }
 
-    /// Adds a message, all of whose references are here.
+    /// Where the references of a message are.
+    ///
+    /// # Errors
+    /// The references that are not here.
+    pub fn resolve(&self, message: &Message) -> Result<Box<[Ix]>, Vec<MessageId>> {
+        let refs = message.refs();
+        let found: Box<[Ix]> = refs.iter().filter_map(|id| self.find(id)).collect();
+        if found.len() == refs.len() {
+            return Ok(found);
+        }
+        Err(refs.iter().filter(|id| self.find(id).is_none()).copied().collect())
+    }
+
+    /// Adds a message whose references are at `refs`.
     ///
     /// # Errors
     /// The first rule of well-formedness that it breaks; then nothing has changed.
-    ///
-    /// # Panics
-    /// If a reference is not here.
-    pub fn insert(&mut self, message: Arc<Verified<Message>>) -> Result<Ix, Flaw> {
+    pub fn insert(&mut self, message: Arc<Verified<Message>>, refs: Box<[Ix]>) -> Result<Ix, Flaw> {
         if let Some(ix) = self.find(&message.id()) {
             return Ok(ix);
         }
-        let held = |id: &MessageId| self.find(id).expect("references come first");
-        let (facts, refs, prev) = match &message.body {
+        match &message.body {
             Body::Proposal { round, value } => {
                 let ballot = Ballot { round: *round, value: *value };
-                (Facts::proposal(ballot), Box::default(), None)
+                let facts = Facts::proposal(ballot);
+                Ok(self.push(Node { message, refs: Box::default(), prev: None, facts }))
             }
             Body::Reply(reply) => {
-                let refs: Box<[Ix]> = reply.refs.iter().map(held).collect();
                 let prev = match &reply.prev {
-                    Some(id) if reply.refs.contains(id) => Some(held(id)),
-                    Some(_) => return Err(Flaw::PrevNotReferenced),
+                    Some(id) => {
+                        let index = reply.refs.binary_search(id);
+                        Some(refs[index.map_err(|_| Flaw::PrevNotReferenced)?])
+                    }
                     None => None,
                 };
                 let signer = message.signer();
                 let draft = Draft { kind: reply.kind, signer, prev, refs };
-                (self.derive(&draft)?, draft.refs, prev)
+                let facts = self.derive(&draft)?;
+                Ok(self.extend(message, draft, facts))
             }
-        };
-        Ok(self.push(Node { message, refs, prev, facts }))
+        }
+    }
+
+    /// Adds a reply that was made of `draft`, with what was derived of it.
+    pub(crate) fn extend(
+        &mut self,
+        message: Arc<Verified<Message>>,
+        draft: Draft,
+        facts: Facts,
+    ) -> Ix {
+        self.push(Node { message, refs: draft.refs, prev: draft.prev, facts })
     }
 
     fn push(&mut self, node: Node) -> Ix {

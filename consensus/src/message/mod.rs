@@ -6,8 +6,8 @@
 mod packet;
 mod verified;
 
-pub use packet::{PACKET_BYTES_MAX, Packet, PacketError};
-pub use verified::{Keys, KeysError, NoSigner, Signer, Verified};
+pub use packet::{Answer, PACKET_BYTES_MAX, Packet, PacketError};
+pub use verified::{Keys, KeysError, NoSigner, SignatureError, Signer, Verified};
 
 use crate::ids::{MessageId, NetworkId, Place, Round, ValueHash};
 use borsh::{BorshDeserialize, BorshSerialize};

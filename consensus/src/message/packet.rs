@@ -2,7 +2,7 @@
 
 use super::verified::SignatureError;
 use super::{Announcement, Keys, Message, Refs, Verified};
-use crate::ids::{Epoch, LogName, MessageId, Place, Slot};
+use crate::ids::{MessageId, Place};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::sync::Arc;
 use thiserror::Error;
@@ -125,11 +125,6 @@ impl Packet {
             | Packet::Ask { place, .. }
             | Packet::Highest { place, .. } => place,
         }
-    }
-
-    /// The place of something about a whole log, of which only `slot` counts.
-    pub(crate) fn log_place(epoch: Epoch, log: &LogName, slot: Slot) -> Place {
-        Place { epoch, log: log.clone(), slot }
     }
 
     /// A question for messages.

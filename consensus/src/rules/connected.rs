@@ -2,35 +2,46 @@
 
 use super::{Mutant, Rules};
 use crate::trust::Trust;
-use hpaxos_learner_graph::{AcceptorSet, ConnectionsCache, LearnerId, LearnerSet};
+use hpaxos_learner_graph::{AcceptorSet, Connections, LearnerId, LearnerSet};
+use std::borrow::Cow;
 
-/// The learners k with a safe set of S(l,k) free of `caught`.
-pub(crate) fn connected(
-    trust: &Trust,
+/// Who is connected to whom, for one set of caught acceptors.
+pub(crate) struct Connected<'a> {
+    trust: &'a Trust,
     rules: Rules,
-    cache: &mut ConnectionsCache,
-    caught: &AcceptorSet,
-    l: LearnerId,
-) -> LearnerSet {
-    if rules.breaks(Mutant::SkipCondensation) {
-        return directly(trust, caught, l);
-    }
-    if caught.is_empty() {
-        return trust.all_safe().connected(l);
-    }
-    cache.connections(trust.log(), caught).connected(l)
+    caught: &'a AcceptorSet,
+    connections: Cow<'a, Connections>,
 }
 
-/// What a mutant takes for it: one edge at a time.
-fn directly(trust: &Trust, caught: &AcceptorSet, l: LearnerId) -> LearnerSet {
-    let safe = trust.log().everyone().difference(caught);
-    let links = trust.log().links().iter();
-    links
-        .filter(|link| link.condition.holds(&safe))
-        .filter_map(|link| match link.between {
-            (a, b) if a == l => Some(b),
-            (a, b) if b == l => Some(a),
-            _ => None,
-        })
-        .collect()
+impl<'a> Connected<'a> {
+    pub fn new(trust: &'a Trust, rules: Rules, caught: &'a AcceptorSet) -> Self {
+        let connections = if caught.is_empty() {
+            Cow::Borrowed(trust.all_safe())
+        } else {
+            Cow::Owned(trust.log().connections(caught))
+        };
+        Connected { trust, rules, caught, connections }
+    }
+
+    /// The learners k with a safe set of S(l,k) free of `caught`.
+    pub fn to(&self, l: LearnerId) -> LearnerSet {
+        if self.rules.breaks(Mutant::SkipCondensation) {
+            return self.directly(l);
+        }
+        self.connections.connected(l)
+    }
+
+    /// What a mutant takes for it: one edge at a time.
+    fn directly(&self, l: LearnerId) -> LearnerSet {
+        let safe = self.trust.log().everyone().difference(self.caught);
+        let links = self.trust.log().links().iter();
+        links
+            .filter(|link| link.condition.holds(&safe))
+            .filter_map(|link| match link.between {
+                (a, b) if a == l => Some(b),
+                (a, b) if b == l => Some(a),
+                _ => None,
+            })
+            .collect()
+    }
 }

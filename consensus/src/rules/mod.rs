@@ -1,5 +1,6 @@
 //! The definitions of the protocol, one file each, as pure functions.
 
+mod choice;
 mod connected;
 mod facts;
 mod flaw;
@@ -8,10 +9,10 @@ mod locks;
 mod mutants;
 mod well_formed;
 
-pub(crate) use connected::connected;
+pub use choice::{Choice, choose};
 pub use facts::{ClassFacts, Facts};
 pub use flaw::Flaw;
-pub use fresh::fresh;
+pub use fresh::{Vote, fresh};
 pub use locks::{Lock, Overtakers, lets_go_hard, lets_go_soft};
 pub use mutants::{MUTANTS, Mutant, Rules};
 pub(crate) use well_formed::well_formed;

@@ -1,11 +1,11 @@
 //! Well-formedness, and what is derived on the way.
 
-use super::{ClassFacts, Draft, Facts, Flaw, Mutant, Overtakers, Rules, fresh};
+use super::{ClassFacts, Draft, Facts, Flaw, Mutant, Overtakers, Rules, Vote, fresh};
 use crate::dag::{Ix, Node};
 use crate::ids::Ballot;
 use crate::message::{Kind, ReplyKind};
 use crate::trust::{ClassSet, Sends, Trust};
-use hpaxos_learner_graph::{AcceptorId, AcceptorSet, ConnectionsCache};
+use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
 
 /// The facts of a draft, all of whose references are well-formed, with `caught` = caught(draft).
 pub(crate) fn well_formed(
@@ -14,7 +14,6 @@ pub(crate) fn well_formed(
     nodes: &[Node],
     draft: &Draft,
     caught: AcceptorSet,
-    cache: &mut ConnectionsCache,
 ) -> Result<Facts, Flaw> {
     let refs = || draft.refs.iter().map(|ix| &nodes[ix.index()]);
     check_shape(trust, rules, nodes, draft)?;
@@ -28,14 +27,9 @@ pub(crate) fn well_formed(
     match draft.kind {
         ReplyKind::OneB => {
             let overtakers = |class: usize| -> Overtakers { facts.classes[class].overtakers };
-            let mut named = ClassSet::EMPTY;
-            for class in trust.classes() {
-                let value = ballot.value;
-                let locks = &facts.classes;
-                if fresh(trust, rules, cache, class, value, locks, &overtakers, &facts.caught) {
-                    named.insert(class);
-                }
-            }
+            let vote =
+                Vote { value: Some(ballot.value), locks: &facts.classes, caught: &facts.caught };
+            let named = fresh(trust, rules, &vote, &overtakers, trust.classes());
             facts.named = named;
             named.iter().for_each(|class| facts.classes[class].votes.insert(signer));
         }

@@ -1,0 +1,216 @@
+//! From the network into the DAG: what is admitted, what waits, what is refused.
+
+use super::exchange::ANSWER_MAX;
+use super::{Action, Instance, SlotEvent};
+use crate::dag::Ix;
+use crate::engine::{Effects, Fault, Peer, Request, Target, Timer, TimerKind};
+use crate::message::{Body, Kind, Message, Packet, Refs, Verified};
+use crate::rules::{Flaw, Mutant};
+use crate::{MessageId, ids::Ballot};
+use std::sync::Arc;
+
+/// Messages of a signer in the DAG that nobody else's message needs: four ballots' worth. Honest acceptors take each
+/// other's messages in; whoever's are taken in by nobody has to wait.
+fn unneeded_max(learners: usize) -> usize {
+    64.max(4 * (1 + 2 * learners))
+}
+
+/// Proposals of one round that are admitted without being needed: two are evidence, more are none.
+const PROPOSALS_MAX: usize = 2;
+
+/// A message that may enter the DAG or wait for what it references.
+pub(super) fn may_admit(instance: &Instance, event: &SlotEvent) -> Option<Action> {
+    let SlotEvent::Message { from, message, hint } = event else { return None };
+    let id = message.id();
+    if instance.dag.find(&id).is_some() || instance.inbox.holds(&id) {
+        return None;
+    }
+    if !instance.inbox.needs(&id, message.signer()) && !is_welcome(instance, message) {
+        return None;
+    }
+    let (from, message, hint) = (*from, message.clone(), hint.clone());
+    Some(Action::Admit { from, message, hint })
+}
+
+/// Whether there is room for a message that nobody needs.
+fn is_welcome(instance: &Instance, message: &Verified<Message>) -> bool {
+    let signer = message.signer();
+    let room = instance.dag.unneeded(signer) < unneeded_max(instance.config.trust.learners().len());
+    match &message.body {
+        Body::Proposal { round, value } => {
+            let ballot = Ballot { round: *round, value: *value };
+            room && proposals_of(instance, ballot).count() < PROPOSALS_MAX
+        }
+        Body::Reply(_) => room && !instance.dag.forked().contains(signer),
+    }
+}
+
+/// The proposals of a ballot's round.
+fn proposals_of(instance: &Instance, ballot: Ballot) -> impl Iterator<Item = Ix> {
+    let first = Ballot { value: crate::ValueHash([0; 32]), ..ballot };
+    let of_round = instance.dag.proposals().range(first..);
+    of_round.take_while(move |(other, _)| other.round == ballot.round).map(|(_, ix)| *ix)
+}
+
+/// What arrived may be what others waited for.
+pub(super) fn may_release(instance: &Instance, event: &SlotEvent) -> Option<Action> {
+    let SlotEvent::Arrived(ix) = event else { return None };
+    instance.inbox.lacks_any().then_some(Action::Release(*ix))
+}
+
+/// What arrived may complete a proof.
+pub(super) fn may_expose(instance: &Instance, event: &SlotEvent) -> Option<Action> {
+    let SlotEvent::Arrived(ix) = event else { return None };
+    let node = instance.dag.node(*ix);
+    if node.kind() == Kind::OneA {
+        let others: Vec<Ix> = proposals_of(instance, node.facts.ballot).collect();
+        return (others.len() == 2).then(|| Action::Expose(others[0], others[1]));
+    }
+    let fork = instance.dag.fork(node.signer())?;
+    (fork.1 == *ix).then_some(Action::Expose(fork.0, fork.1))
+}
+
+/// A proposal whose value nobody has judged yet.
+pub(super) fn may_fetch_value(instance: &Instance, event: &SlotEvent) -> Option<Action> {
+    let SlotEvent::Arrived(ix) = event else { return None };
+    let node = instance.dag.node(*ix);
+    let unknown = node.kind() == Kind::OneA
+        && !instance.values.contains_key(&node.facts.ballot.value)
+        && instance.acceptor.is_some();
+    unknown.then_some(Action::FetchValue(*ix))
+}
+
+/// Time to ask somebody else for what is missing.
+pub(super) fn may_ask_again(instance: &Instance, event: &SlotEvent) -> Option<Action> {
+    match event {
+        SlotEvent::Timer(TimerKind::Fetch) => Some(Action::AskAgain),
+        // An answer brought some of it; the rest is asked for at once.
+        SlotEvent::Settle => {
+            let (peer, held) = instance.asked?;
+            let more = instance.dag.len() >= held + ANSWER_MAX / 2 && instance.inbox.lacks_any();
+            more.then_some(Action::AskOn(peer))
+        }
+        _ => None,
+    }
+}
+
+impl Instance {
+    pub(super) fn admit(
+        &mut self,
+        from: Peer,
+        message: Arc<Verified<Message>>,
+        hint: &Refs,
+        out: &mut Effects,
+    ) {
+        let own = self.config.me == Some(message.signer());
+        let id = message.id();
+        let hinted = message.kind() == Kind::OneA && from == Peer::Acceptor(message.signer());
+        match self.dag.resolve(&message) {
+            Err(missing) if missing.iter().any(|id| self.inbox.is_ill_formed(id)) => {
+                self.refuse(from, &message, Flaw::Reference, out);
+            }
+            Err(missing) => {
+                let unasked = self.inbox.wait(message, missing, from);
+                self.ask(from, unasked, out);
+            }
+            Ok(refs) => match self.dag.insert(message.clone(), refs) {
+                Err(flaw) => self.refuse(from, &message, flaw, out),
+                Ok(ix) => {
+                    if hinted && !hint.is_empty() {
+                        self.wait_for_hint(ix, from, hint, out);
+                    }
+                    if own {
+                        self.own_unknown(id, out);
+                    }
+                    self.arrive(ix, out);
+                }
+            },
+        }
+    }
+
+    /// Lets everything look at a message that entered the DAG.
+    pub(super) fn arrive(&mut self, ix: Ix, out: &mut Effects) {
+        out.received.push(self.dag.node(ix).message.clone());
+        if let Some(acceptor) = &mut self.acceptor {
+            acceptor.arrived(ix);
+        }
+        self.mailbox.push_back(SlotEvent::Arrived(ix));
+    }
+
+    fn refuse(&mut self, from: Peer, message: &Verified<Message>, flaw: Flaw, out: &mut Effects) {
+        let (id, signer) = (message.id(), message.signer());
+        out.faults.push(Fault::IllFormed { from, signer, id, flaw });
+        for (above, from) in self.inbox.refuse(id) {
+            self.refuse(from, &above, Flaw::Reference, out);
+        }
+    }
+
+    /// A message that only this node can have signed, and that it does not know.
+    fn own_unknown(&mut self, id: MessageId, out: &mut Effects) {
+        if !self.config.rules.breaks(Mutant::IgnoreAmnesia) {
+            self.silence();
+        }
+        self.stranger = true;
+        out.faults.push(Fault::OwnMessageUnknown { id });
+    }
+
+    pub(super) fn release(&mut self, ix: Ix) {
+        let id = self.dag.node(ix).message.id();
+        for (message, from) in self.inbox.arrived(&id) {
+            self.mailbox.push_back(SlotEvent::Message { from, message, hint: Refs::default() });
+        }
+    }
+
+    pub(super) fn expose(&mut self, one: Ix, other: Ix, out: &mut Effects) {
+        let [one, other] = [one, other].map(|ix| self.dag.node(ix).message.clone());
+        let evidence = crate::Evidence::new(one, other).expect("the DAG shows a fork");
+        if !self.config.rules.breaks(Mutant::KeepEvidence) {
+            for message in &evidence.messages {
+                let packet = Packet::Message(message.clone(), Refs::default());
+                out.send.push((Target::All, packet));
+            }
+        }
+        out.faults.push(Fault::Proven(evidence));
+    }
+
+    pub(super) fn fetch_value(&mut self, ix: Ix, out: &mut Effects) {
+        let node = self.dag.node(ix);
+        let (value, proposer) = (node.facts.ballot.value, node.signer());
+        out.requests.push(Request::Value { slot: self.place.slot, value, proposer });
+    }
+
+    /// Asks `peer` for messages, and starts the wait for them.
+    pub(super) fn ask(&mut self, peer: Peer, ids: Vec<MessageId>, out: &mut Effects) {
+        if ids.is_empty() || self.config.rules.breaks(Mutant::NeverAsk) {
+            return;
+        }
+        self.asked = Some((peer, self.dag.len()));
+        let have = self.tips();
+        out.send.push((Target::One(peer), Packet::ask(&self.place, ids, have)));
+        let patience = self.config.first_timer * 2 / 5;
+        let timer = Timer { slot: self.place.slot, kind: TimerKind::Fetch };
+        out.timers.push((timer, patience..patience * 11 / 10));
+    }
+
+    /// Asks the next acceptor in turn for everything that is missing.
+    pub(super) fn ask_again(&mut self, out: &mut Effects) {
+        let (ids, attempts) = self.inbox.ask_again();
+        let others =
+            || self.config.trust.acceptors().iter().filter(|one| Some(*one) != self.config.me);
+        let count = others().count().max(1);
+        if let Some(acceptor) = others().nth(attempts as usize % count) {
+            self.ask(Peer::Acceptor(acceptor), ids, out);
+        }
+    }
+
+    pub(super) fn ask_on(&mut self, peer: Peer, out: &mut Effects) {
+        let (ids, _) = self.inbox.ask_again();
+        self.ask(peer, ids, out);
+    }
+
+    /// The maximal messages, as many as one packet takes.
+    pub(super) fn tips(&self) -> Refs {
+        let maximal = self.dag.maximal().take(Refs::COUNT_MAX);
+        Refs::new(maximal.map(|ix| self.dag.node(ix).message.id()))
+    }
+}

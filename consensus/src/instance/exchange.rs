@@ -1,0 +1,75 @@
+//! How two nodes find out what the other lacks.
+
+use super::{Action, Instance, SlotEvent};
+use crate::MessageId;
+use crate::dag::Ix;
+use crate::engine::{Effects, Peer, Target};
+use crate::message::{Answer, Packet, Refs};
+use crate::rules::Mutant;
+
+/// Messages in answer to one question; who still lacks some asks again, with more below what it holds.
+pub(super) const ANSWER_MAX: usize = 128;
+
+/// A connection came up.
+pub(super) fn may_greet(instance: &Instance, event: &SlotEvent) -> Option<Action> {
+    let SlotEvent::Connected { peer } = event else { return None };
+    (!instance.config.rules.breaks(Mutant::NoGreeting)).then_some(Action::Greet(*peer))
+}
+
+/// A peer says what it holds.
+pub(super) fn may_compare(_: &Instance, event: &SlotEvent) -> Option<Action> {
+    let SlotEvent::Tips { from, tips, answer } = event else { return None };
+    Some(Action::Compare { from: *from, tips: tips.clone(), answer: *answer })
+}
+
+/// A peer lacks messages.
+pub(super) fn may_answer(_: &Instance, event: &SlotEvent) -> Option<Action> {
+    let SlotEvent::Ask { from, want, have } = event else { return None };
+    Some(Action::Answer { from: *from, want: want.clone(), have: have.clone() })
+}
+
+impl Instance {
+    pub(super) fn greet(&self, peer: Peer, out: &mut Effects) {
+        let tips = self.tips();
+        if !tips.is_empty() {
+            self.send_tips(peer, tips, Answer::Given, out);
+        }
+        for announcement in self.rounds.announcements() {
+            let packet = Packet::Announcement(announcement.clone());
+            out.send.push((Target::One(peer), packet));
+        }
+    }
+
+    /// Asks everybody what they hold: this node may have missed it.
+    pub(crate) fn look_around(&self, out: &mut Effects) {
+        let packet =
+            Packet::Tips { place: self.place.clone(), tips: self.tips(), answer: Answer::Wanted };
+        out.send.push((Target::All, packet));
+    }
+
+    pub(super) fn compare(&mut self, from: Peer, tips: &Refs, answer: Answer, out: &mut Effects) {
+        let unknown = tips.iter().copied().filter(|id| self.dag.find(id).is_none());
+        let unknown: Vec<MessageId> = unknown.collect();
+        let unasked = self.inbox.want(unknown.into_iter(), false);
+        self.ask(from, unasked, out);
+        if answer == Answer::Wanted {
+            self.greet(from, out);
+        }
+    }
+
+    pub(super) fn answer(&self, from: Peer, want: &Refs, have: &Refs, out: &mut Effects) {
+        let held =
+            |ids: &Refs| -> Vec<Ix> { ids.iter().filter_map(|id| self.dag.find(id)).collect() };
+        let known = self.dag.closure(&held(have), |_| false);
+        let missing = self.dag.closure(&held(want), |ix| known.binary_search(&ix).is_ok());
+        for ix in missing.into_iter().take(ANSWER_MAX) {
+            let packet = Packet::Message(self.dag.node(ix).message.clone(), Refs::default());
+            out.send.push((Target::One(from), packet));
+        }
+    }
+
+    fn send_tips(&self, peer: Peer, tips: Refs, answer: Answer, out: &mut Effects) {
+        let packet = Packet::Tips { place: self.place.clone(), tips, answer };
+        out.send.push((Target::One(peer), packet));
+    }
+}

@@ -1,0 +1,473 @@
+//! One slot: the roles of a node, as guarded actions on one DAG.
+
+mod acceptor;
+mod admission;
+mod exchange;
+mod inbox;
+mod learner;
+mod proposer;
+mod rounds;
+
+pub use inbox::WAITING_BYTES_MAX;
+
+use crate::config::Config;
+use crate::dag::{Dag, Ix};
+use crate::engine::{Effects, Engine, Guard, Peer, Timer, TimerKind};
+use crate::ids::{Ballot, Place, Round, Slot, ValueHash};
+use crate::message::{Announcement, Answer, Kind, Message, Refs, Verified};
+use crate::record::Record;
+use crate::replica::Judgement;
+use crate::rules::{Draft, Facts, Mutant};
+use acceptor::Acceptor;
+use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId, LearnerSet};
+use inbox::Inbox;
+use learner::Learners;
+use proposer::Proposer;
+use rounds::Rounds;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// One consensus instance, as one node sees it.
+#[derive(Clone)]
+pub struct Instance {
+    config: Arc<Config>,
+    place: Place,
+    dag: Dag,
+    inbox: Inbox,
+    /// Values that are stored and judged.
+    values: BTreeMap<ValueHash, Judgement>,
+    acceptor: Option<Acceptor>,
+    learners: Learners,
+    proposer: Proposer,
+    rounds: Rounds,
+    /// Acceptors to which the link is down.
+    unreachable: AcceptorSet,
+    /// Who was last asked for messages, and how many there were then.
+    asked: Option<(Peer, usize)>,
+    /// Whether a message turned up that only this node can have signed, and that it does not know.
+    stranger: bool,
+    mailbox: VecDeque<SlotEvent>,
+}
+
+/// What can happen to an instance.
+#[derive(Clone, Debug)]
+pub enum SlotEvent {
+    /// A message came, with what its proposer had taken in if it is a 1a.
+    Message {
+        /// Who sent it.
+        from: Peer,
+        /// The message.
+        message: Arc<Verified<Message>>,
+        /// The hint.
+        hint: Refs,
+    },
+    /// The announcement of a round came.
+    Announcement {
+        /// The announcement.
+        announcement: Arc<Verified<Announcement>>,
+    },
+    /// A peer says what it holds.
+    Tips {
+        /// Who.
+        from: Peer,
+        /// Its maximal messages.
+        tips: Refs,
+        /// Whether it wants to know this node's.
+        answer: Answer,
+    },
+    /// A peer lacks messages.
+    Ask {
+        /// Who.
+        from: Peer,
+        /// What it lacks.
+        want: Refs,
+        /// What it holds.
+        have: Refs,
+    },
+    /// A connection came up.
+    Connected {
+        /// With whom.
+        peer: Peer,
+    },
+    /// A value was stored and judged.
+    Value {
+        /// Its hash.
+        value: ValueHash,
+        /// The judgement.
+        judgement: Judgement,
+    },
+    /// The block that was asked for.
+    Block {
+        /// Its hash.
+        value: ValueHash,
+    },
+    /// A timer ended.
+    Timer(TimerKind),
+    /// There is a certificate.
+    Certified {
+        /// Whose.
+        learner: LearnerId,
+        /// Of which value.
+        value: ValueHash,
+    },
+    /// A message entered the DAG.
+    Arrived(Ix),
+    /// The units at hand are all here: time to answer.
+    Settle,
+}
+
+/// What an instance can do.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Put a message into the DAG, or let it wait for its references.
+    Admit {
+        /// Who sent it.
+        from: Peer,
+        /// The message.
+        message: Arc<Verified<Message>>,
+        /// What its proposer had taken in.
+        hint: Refs,
+    },
+    /// Look again at what waited for a message.
+    Release(Ix),
+    /// Show two conflicting messages to everybody.
+    Expose(Ix, Ix),
+    /// Get the value of a proposal.
+    FetchValue(Ix),
+    /// Remember what was judged.
+    Judge(ValueHash, Judgement),
+    /// Say what this node holds.
+    Greet(Peer),
+    /// Compare what a peer holds with what is here.
+    Compare {
+        /// Who.
+        from: Peer,
+        /// Its maximal messages.
+        tips: Refs,
+        /// Whether it wants to know this node's.
+        answer: Answer,
+    },
+    /// Send a peer what it lacks.
+    Answer {
+        /// Who.
+        from: Peer,
+        /// What it lacks.
+        want: Refs,
+        /// What it holds.
+        have: Refs,
+    },
+    /// Ask the next peer for what is missing.
+    AskAgain,
+    /// Ask the same peer for the rest.
+    AskOn(Peer),
+    /// Count a message towards decisions.
+    Count(Ix),
+    /// Decide.
+    Decide {
+        /// The ballot, and with it the value.
+        ballot: Ballot,
+        /// Who decides.
+        learners: LearnerSet,
+    },
+    /// Remember a certificate.
+    Certify {
+        /// Whose.
+        learner: LearnerId,
+        /// Of which value.
+        value: ValueHash,
+    },
+    /// Remember an announcement, and pass it on.
+    Hear(Arc<Verified<Announcement>>),
+    /// Remember in which round an acceptor is.
+    Place(AcceptorId, Round),
+    /// Take in what is ready.
+    TakeIn,
+    /// Answer 1a's of this and earlier rounds without waiting for what their proposers had taken in.
+    StopWaiting(Round),
+    /// Sign, store and send a reply.
+    Reply(Draft, Facts),
+    /// Start the timer of this round.
+    StartTimer,
+    /// Go to the next round.
+    LeaveRound,
+    /// Say in which round this acceptor is.
+    Announce,
+    /// Propose.
+    Propose {
+        /// The round.
+        round: Round,
+        /// The value.
+        value: ValueHash,
+    },
+    /// Ask the driver for a new block.
+    AskForBlock(Round),
+    /// Propose without waiting for announcements.
+    Hurry(Round),
+    /// Keep a block to propose.
+    KeepBlock(ValueHash),
+}
+
+macro_rules! guards {
+    ($($module:ident::$name:ident),+ $(,)?) => {
+        &[$(Guard { name: stringify!($name), ask: $module::$name }),+]
+    };
+}
+
+impl Engine for Instance {
+    type Event = SlotEvent;
+    type Action = Action;
+
+    const GUARDS: &'static [Guard<Self>] = guards![
+        admission::may_admit,
+        admission::may_release,
+        admission::may_expose,
+        admission::may_fetch_value,
+        acceptor::may_judge,
+        exchange::may_greet,
+        exchange::may_compare,
+        exchange::may_answer,
+        admission::may_ask_again,
+        learner::may_count,
+        learner::may_decide,
+        learner::may_certify,
+        rounds::may_hear,
+        rounds::may_place,
+        rounds::may_catch_up,
+        rounds::may_end_round,
+        rounds::may_speak_up,
+        proposer::may_hurry,
+        proposer::may_keep_block,
+        proposer::may_propose,
+        acceptor::may_stop_waiting,
+        acceptor::may_take_in,
+        acceptor::may_accept,
+        acceptor::may_commit,
+        rounds::may_start_timer,
+    ];
+
+    fn act(&mut self, action: Action, out: &mut Effects) {
+        match action {
+            Action::Admit { from, message, hint } => self.admit(from, message, &hint, out),
+            Action::Release(ix) => self.release(ix),
+            Action::Expose(one, other) => self.expose(one, other, out),
+            Action::FetchValue(ix) => self.fetch_value(ix, out),
+            Action::Judge(value, judgement) => self.judge(value, judgement),
+            Action::Greet(peer) => self.greet(peer, out),
+            Action::Compare { from, tips, answer } => self.compare(from, &tips, answer, out),
+            Action::Answer { from, want, have } => self.answer(from, &want, &have, out),
+            Action::AskAgain => self.ask_again(out),
+            Action::AskOn(peer) => self.ask_on(peer, out),
+            Action::Count(ix) => self.count(ix),
+            Action::Decide { ballot, learners } => self.decide(ballot, learners, out),
+            Action::Certify { learner, value } => self.certify(learner, value, out),
+            Action::Hear(announcement) => self.hear(announcement, out),
+            Action::Place(acceptor, round) => self.rounds.hear(acceptor, round),
+            Action::TakeIn => self.take_in(out),
+            Action::StopWaiting(round) => self.stop_waiting(round),
+            Action::Reply(draft, facts) => self.reply(draft, facts, out),
+            Action::StartTimer => self.start_timer(out),
+            Action::LeaveRound => self.leave_round(out),
+            Action::Announce => self.announce(out),
+            Action::Propose { round, value } => self.propose(round, value, out),
+            Action::AskForBlock(round) => self.ask_for_block(round, out),
+            Action::Hurry(round) => self.hurry(round),
+            Action::KeepBlock(value) => self.keep_block(value),
+        }
+    }
+}
+
+/// Passes over the guards at the end of a batch: each leaves at most one round behind, so this bounds how far others can
+/// drag an acceptor in one go.
+const PASSES_MAX: usize = 32;
+
+impl Instance {
+    /// A new one.
+    pub(crate) fn new(config: Arc<Config>, slot: Slot) -> Self {
+        let place = Place { epoch: config.epoch, log: config.log.clone(), slot };
+        let rounds = Rounds::new(config.first_timer, config.trust.schedule().turn());
+        Instance {
+            place,
+            dag: Dag::new(config.trust.clone(), config.rules),
+            inbox: Inbox::default(),
+            values: BTreeMap::new(),
+            acceptor: config.me.map(Acceptor::new),
+            learners: Learners::default(),
+            proposer: Proposer::default(),
+            rounds,
+            unreachable: AcceptorSet::EMPTY,
+            asked: None,
+            stranger: false,
+            mailbox: VecDeque::new(),
+            config,
+        }
+    }
+
+    /// Starts the wait for somebody to say something.
+    pub(crate) fn open(&self, out: &mut Effects) {
+        let patience = self.config.first_timer / 4;
+        let timer = Timer { slot: self.place.slot, kind: TimerKind::Quiet };
+        out.timers.push((timer, patience..patience * 11 / 10));
+    }
+
+    /// One as its records left it.
+    pub(crate) fn recover(
+        config: Arc<Config>,
+        slot: Slot,
+        records: Vec<Record>,
+        silent: bool,
+        out: &mut Effects,
+    ) -> Self {
+        let mut instance = Instance::new(config, slot);
+        for record in records {
+            instance.restore(record);
+        }
+        instance.recall();
+        if silent {
+            instance.silence();
+        }
+        let me = instance.config.me;
+        let mut round = Round(0);
+        for (ix, node) in instance.dag.nodes() {
+            instance.mailbox.push_back(SlotEvent::Arrived(ix));
+            let ballot = node.facts.ballot;
+            if Some(node.signer()) == me {
+                match node.kind() {
+                    Kind::OneA if instance.config.rules.breaks(Mutant::ProposeAgain) => {}
+                    Kind::OneA => instance.proposer.restore(ballot.round),
+                    _ => round = round.max(ballot.round),
+                }
+            }
+        }
+        instance.rounds.restore(round);
+        instance.open(out);
+        instance.say_again(out);
+        instance.drain(out);
+        instance
+    }
+
+    fn restore(&mut self, record: Record) {
+        match record {
+            Record::Messages { messages, .. } => {
+                for message in messages {
+                    // What is missing was in a write that did not reach the disk: nothing that rests on it was sent.
+                    if let Ok(refs) = self.dag.resolve(&message) {
+                        let stored = self.dag.insert(message, refs);
+                        assert!(stored.is_ok(), "what was stored is well-formed");
+                    }
+                }
+            }
+            Record::Round { round, .. } => self.rounds.restore(round),
+            Record::Decided { learner, ballot, .. } => {
+                self.learners.restore(learner, ballot.value);
+            }
+            Record::Certified { learner, value, .. } => self.learners.restore(learner, value),
+            Record::Retired { .. } | Record::Silent { .. } => {}
+        }
+    }
+
+    /// Lets one thing happen.
+    pub(crate) fn handle(&mut self, event: SlotEvent, out: &mut Effects) {
+        self.step(&event, out);
+        self.drain(out);
+    }
+
+    /// The end of a batch: takes in what arrived, answers, and moves on.
+    pub(crate) fn settle(&mut self, out: &mut Effects) {
+        for _ in 0..PASSES_MAX {
+            let acted = self.step(&SlotEvent::Settle, out);
+            self.drain(out);
+            if !acted {
+                break;
+            }
+        }
+        if let Some(acceptor) = &mut self.acceptor {
+            acceptor.rest();
+        }
+    }
+
+    fn drain(&mut self, out: &mut Effects) {
+        while let Some(event) = self.mailbox.pop_front() {
+            self.step(&event, out);
+        }
+    }
+
+    fn judge(&mut self, value: ValueHash, judgement: Judgement) {
+        self.values.insert(value, judgement);
+        if let Some(acceptor) = &mut self.acceptor {
+            acceptor.stir();
+        }
+    }
+
+    /// Signs nothing from now on.
+    pub(crate) fn silence(&mut self) {
+        if let Some(acceptor) = &mut self.acceptor {
+            acceptor.set_silent(true);
+        }
+    }
+
+    /// May sign again.
+    pub(crate) fn unsilence(&mut self) {
+        if let Some(acceptor) = &mut self.acceptor {
+            acceptor.set_silent(false);
+        }
+    }
+
+    /// Whether it signs nothing.
+    pub fn is_silent(&self) -> bool {
+        self.acceptor.as_ref().is_none_or(Acceptor::is_silent)
+    }
+
+    /// Whether a message turned up that only this node can have signed, and that it does not know.
+    pub(crate) fn met_stranger(&self) -> bool {
+        self.stranger
+    }
+
+    pub(crate) fn set_unreachable(&mut self, acceptor: AcceptorId) {
+        self.unreachable.insert(acceptor);
+    }
+
+    pub(crate) fn set_reachable(&mut self, acceptor: AcceptorId) {
+        self.unreachable.remove(acceptor);
+    }
+
+    /// Takes note of a certificate from before a restart.
+    pub(crate) fn restore_certificate(&mut self, learner: LearnerId) {
+        self.learners.restore_certificate(learner);
+    }
+
+    /// Roughly how many bytes its messages take on disk.
+    pub(crate) fn bytes(&self) -> u64 {
+        let sizes = self.dag.nodes().map(|(_, node)| 192 + 32 * node.refs.len() as u64);
+        sizes.sum()
+    }
+
+    /// Its messages.
+    pub fn dag(&self) -> &Dag {
+        &self.dag
+    }
+
+    /// The round this acceptor is in.
+    pub fn round(&self) -> Round {
+        self.rounds.round()
+    }
+
+    /// How many messages wait for what they reference.
+    pub fn waiting(&self) -> usize {
+        self.inbox.len()
+    }
+
+    /// What `learner` decided.
+    pub fn decided(&self, learner: LearnerId) -> Option<ValueHash> {
+        self.learners.decided(learner)
+    }
+
+    /// Learners for which a certificate is there.
+    pub fn certified(&self) -> LearnerSet {
+        self.learners.certified()
+    }
+
+    /// The last own reply.
+    pub fn last_reply(&self) -> Option<Ix> {
+        self.acceptor.as_ref().and_then(Acceptor::last)
+    }
+}

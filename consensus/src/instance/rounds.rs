@@ -1,0 +1,240 @@
+//! Rounds: when an acceptor gives up on a proposer, without running ahead alone.
+
+use super::{Action, Instance, SlotEvent};
+use crate::engine::{Effects, Peer, Target, Timer, TimerKind};
+use crate::ids::Round;
+use crate::message::{Acceptor, Announcement, Packet, Refs, Verified};
+use crate::record::Record;
+use crate::rules::Mutant;
+use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest that a round lasts: half a day is for ever.
+const LENGTH_MAX: Duration = Duration::from_secs(12 * 3_600);
+
+/// In which round this acceptor is, and in which the others are.
+#[derive(Clone, Debug)]
+pub(super) struct Rounds {
+    first: Duration,
+    /// Rounds in which each learner is the target once.
+    turn: u64,
+    round: Round,
+    /// The highest round of each acceptor that said one.
+    heard: BTreeMap<AcceptorId, Round>,
+    /// The highest announcement of each.
+    announcements: BTreeMap<AcceptorId, Arc<Verified<Announcement>>>,
+    /// The round whose timer runs.
+    running: Option<Round>,
+    /// The round whose timer ended.
+    ended: Option<Round>,
+}
+
+impl Rounds {
+    pub fn new(first: Duration, turn: u64) -> Self {
+        Rounds {
+            first,
+            turn,
+            round: Round(0),
+            heard: BTreeMap::new(),
+            announcements: BTreeMap::new(),
+            running: None,
+            ended: None,
+        }
+    }
+
+    pub fn round(&self) -> Round {
+        self.round
+    }
+
+    /// How long a round lasts: half as long again with each turn of all learners.
+    pub fn length(&self, round: Round) -> Duration {
+        let turns = round.0 / self.turn;
+        let mut length = self.first;
+        for _ in 0..turns {
+            if length >= LENGTH_MAX {
+                return LENGTH_MAX;
+            }
+            length = length * 3 / 2;
+        }
+        length
+    }
+
+    /// An acceptor said that it is in `round`.
+    pub fn hear(&mut self, acceptor: AcceptorId, round: Round) {
+        let heard = self.heard.entry(acceptor).or_insert(round);
+        *heard = round.max(*heard);
+    }
+
+    /// The highest announcement of each acceptor.
+    pub fn announcements(&self) -> impl Iterator<Item = &Arc<Verified<Announcement>>> {
+        self.announcements.values()
+    }
+
+    /// Acceptors known in `round` or a later one.
+    pub fn known_in(&self, round: Round) -> AcceptorSet {
+        let known = self.heard.iter().filter(|(_, heard)| **heard >= round);
+        known.map(|(acceptor, _)| *acceptor).collect()
+    }
+
+    /// Acceptors that announced `round` or a later one, with what they announced.
+    pub fn announced(
+        &self,
+        round: Round,
+    ) -> impl Iterator<Item = (AcceptorId, &Arc<Verified<Announcement>>)> {
+        let announced = self.announcements.iter().map(|(acceptor, one)| (*acceptor, one));
+        announced.filter(move |(_, announcement)| announcement.round >= round)
+    }
+
+    /// Goes on from `round`, after a restart.
+    pub fn restore(&mut self, round: Round) {
+        self.round = self.round.max(round);
+    }
+}
+
+/// News about an acceptor's round.
+pub(super) fn may_hear(instance: &Instance, event: &SlotEvent) -> Option<Action> {
+    match event {
+        SlotEvent::Announcement { announcement, .. } => {
+            let acceptor = announcement.signer();
+            let known = instance.rounds.announcements.get(&acceptor);
+            let news = known.is_none_or(|known| known.round < announcement.round);
+            let foreign = Some(acceptor) != instance.config.me;
+            (news && foreign).then(|| Action::Hear(announcement.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// A reply of a round says that its signer is in it.
+pub(super) fn may_place(instance: &Instance, event: &SlotEvent) -> Option<Action> {
+    let SlotEvent::Arrived(ix) = event else { return None };
+    let node = instance.dag.node(*ix);
+    node.message.reply()?;
+    let round = node.facts.ballot.round;
+    let heard = instance.rounds.heard.get(&node.signer());
+    let news = heard.is_none_or(|heard| *heard < round);
+    news.then_some(Action::Place(node.signer(), round))
+}
+
+/// Whether the round's timer may start: some learner without certificate has a quorum in this round, so nobody runs ahead
+/// alone, and an instance in which nothing can be decided rests.
+pub(super) fn may_start_timer(instance: &Instance, event: &SlotEvent) -> Option<Action> {
+    let rounds = &instance.rounds;
+    let idle = rounds.running != Some(rounds.round) && instance.acceptor.is_some();
+    if !matches!(event, SlotEvent::Settle)
+        || !idle
+        || !instance.has_company()
+        || instance.config.rules.breaks(Mutant::NoTimers)
+    {
+        return None;
+    }
+    Some(Action::StartTimer)
+}
+
+/// The round's timer ended.
+pub(super) fn may_end_round(instance: &Instance, event: &SlotEvent) -> Option<Action> {
+    let SlotEvent::Timer(TimerKind::Round(round)) = event else { return None };
+    let rounds = &instance.rounds;
+    let current = *round == rounds.round && rounds.running == Some(*round);
+    (current && instance.has_company()).then_some(Action::LeaveRound)
+}
+
+/// Whether so many have gone ahead that the target of this round has no quorum left in it.
+pub(super) fn may_catch_up(instance: &Instance, event: &SlotEvent) -> Option<Action> {
+    if !matches!(event, SlotEvent::Settle) || instance.acceptor.is_none() {
+        return None;
+    }
+    let rounds = &instance.rounds;
+    let next = rounds.round.next();
+    if rounds.heard.values().all(|heard| *heard < next) {
+        return None;
+    }
+    let trust = &instance.config.trust;
+    let target = trust.schedule().target(instance.place.slot, rounds.round);
+    let ahead = rounds.known_in(next);
+    let blocking = trust.is_blocking(target, &ahead)
+        || instance.config.rules.breaks(Mutant::RoundsFollowAnybody);
+    blocking.then_some(Action::LeaveRound)
+}
+
+/// Nothing was said in the slot for a while: others may not know that it is open.
+pub(super) fn may_speak_up(instance: &Instance, event: &SlotEvent) -> Option<Action> {
+    let SlotEvent::Timer(TimerKind::Quiet) = event else { return None };
+    let me = instance.config.me?;
+    let rounds = &instance.rounds;
+    let unheard = rounds.heard.get(&me).is_none_or(|heard| *heard < rounds.round);
+    (unheard && !instance.is_silent()).then_some(Action::Announce)
+}
+
+impl Instance {
+    /// Whether those known in this round, this acceptor included, are a quorum of a learner without certificate.
+    fn has_company(&self) -> bool {
+        let mut known = self.rounds.known_in(self.rounds.round);
+        self.config.me.iter().for_each(|me| known.insert(*me));
+        let trust = &self.config.trust;
+        let open = trust.learners().difference(self.learners.certified());
+        trust.classes_of(open).iter().any(|class| trust.is_quorum(class, &known))
+    }
+
+    pub(super) fn hear(&mut self, announcement: Arc<Verified<Announcement>>, out: &mut Effects) {
+        let (acceptor, round) = (announcement.signer(), announcement.round);
+        self.rounds.hear(acceptor, round);
+        self.rounds.announcements.insert(acceptor, announcement.clone());
+        out.send.push((Target::All, Packet::Announcement(announcement.clone())));
+        // Only the proposer needs what its voters hold.
+        let schedule = self.config.trust.schedule();
+        if self.config.me == Some(schedule.proposer(self.place.slot, round)) {
+            let unknown = announcement.maximal.iter().filter(|id| self.dag.find(id).is_none());
+            let unknown: Vec<_> = unknown.copied().collect();
+            let unasked = self.inbox.want(unknown.into_iter(), false);
+            self.ask(Peer::Acceptor(acceptor), unasked, out);
+        }
+    }
+
+    pub(super) fn start_timer(&mut self, out: &mut Effects) {
+        let round = self.rounds.round;
+        self.rounds.running = Some(round);
+        let mut length = self.rounds.length(round);
+        let proposer = self.config.trust.schedule().proposer(self.place.slot, round);
+        if self.unreachable.contains(proposer) {
+            length /= 2;
+        }
+        let timer = Timer { slot: self.place.slot, kind: TimerKind::Round(round) };
+        out.timers.push((timer, length..length * 11 / 10));
+    }
+
+    /// Goes to the next round: stores that, and says so.
+    pub(super) fn leave_round(&mut self, out: &mut Effects) {
+        let round = self.rounds.round.next();
+        self.rounds.ended = Some(self.rounds.round);
+        self.rounds.round = round;
+        out.store.push(Record::Round { slot: self.place.slot, round });
+        if let Some(acceptor) = &mut self.acceptor {
+            acceptor.stir();
+        }
+        if !self.is_silent() {
+            self.announce(out);
+        }
+        let proposer = self.config.trust.schedule().proposer(self.place.slot, round);
+        if self.config.me == Some(proposer) {
+            let patience = self.rounds.length(round) / 4;
+            let timer = Timer { slot: self.place.slot, kind: TimerKind::Propose(round) };
+            out.timers.push((timer, patience..patience * 11 / 10));
+        }
+    }
+
+    pub(super) fn announce(&mut self, out: &mut Effects) {
+        let (Some(me), Some(acceptor)) = (self.config.me, &self.acceptor) else { return };
+        let round = self.rounds.round;
+        let maximal = acceptor.recent().map(|ix| self.dag.node(ix).message.id());
+        let maximal = Refs::new(maximal);
+        let place = self.place.clone();
+        let announcement = Announcement { place, acceptor: Acceptor(me), round, maximal };
+        let announcement = Arc::new(self.config.sign(announcement, me));
+        self.rounds.hear(me, round);
+        self.rounds.announcements.insert(me, announcement.clone());
+        out.send.push((Target::All, Packet::Announcement(announcement)));
+    }
+}

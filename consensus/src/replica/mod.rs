@@ -1,0 +1,324 @@
+//! The slots of one log: a bounded window of instances, pipelined.
+//!
+//! ```text
+//!   retired          parked            open                        not yet open
+//!   all certified    on disk only      in memory                   refused
+//!   ───────────────┬─────────────────┬───────────────┬───────────┬──────────────▶ slots
+//!                                    W - depth       W           W + depth
+//!                                            W: all slots below it were decided by some learner
+//! ```
+
+mod amnesia;
+mod event;
+mod progress;
+mod window;
+
+pub use event::{Event, Judgement};
+
+use crate::config::Config;
+use crate::engine::{Effects, Fault, Peer, Request, Target};
+use crate::ids::{Place, Slot};
+use crate::instance::{Instance, SlotEvent};
+use crate::message::{Answer, Packet};
+use crate::record::Record;
+use crate::rules::Mutant;
+use amnesia::Amnesia;
+use hpaxos_learner_graph::{AcceptorId, LearnerId};
+use progress::Progress;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// One log, as one node runs it.
+#[derive(Clone)]
+pub struct Replica {
+    config: Arc<Config>,
+    instances: BTreeMap<Slot, Instance>,
+    /// Of each learner, the slots that it decided.
+    decided: BTreeMap<LearnerId, Progress>,
+    /// Of each learner, the slots for which there is a certificate.
+    certified: BTreeMap<LearnerId, Progress>,
+    /// Slots that are on disk only, with their bytes there.
+    parked: BTreeMap<Slot, u64>,
+    /// Parked slots that were brought back.
+    revived: BTreeSet<Slot>,
+    /// Parked slots that the driver was asked for.
+    loading: BTreeSet<Slot>,
+    /// How many slots were opened: one more than the highest.
+    opened: Slot,
+    /// How many slots others say they have opened.
+    seen: Slot,
+    /// Slots to settle.
+    touched: BTreeSet<Slot>,
+    amnesia: Amnesia,
+}
+
+impl Replica {
+    /// A new one, with an empty store.
+    pub fn new(config: Config) -> Self {
+        let learners = || config.trust.learners().iter();
+        let none = || learners().map(|learner| (learner, Progress::default())).collect();
+        Replica {
+            instances: BTreeMap::new(),
+            decided: none(),
+            certified: none(),
+            parked: BTreeMap::new(),
+            revived: BTreeSet::new(),
+            loading: BTreeSet::new(),
+            opened: Slot(0),
+            seen: Slot(0),
+            touched: BTreeSet::new(),
+            amnesia: Amnesia::new(config.memory),
+            config: Arc::new(config),
+        }
+    }
+
+    /// One as its records left it, in the order in which they were stored.
+    pub fn recover(config: Config, records: Vec<Record>, out: &mut Effects) -> Self {
+        let mut replica = Replica::new(config);
+        let mut slots: BTreeMap<Slot, Vec<Record>> = BTreeMap::new();
+        for record in records {
+            replica.restore(&record);
+            if let Some(slot) = record.slot() {
+                slots.entry(slot).or_default().push(record);
+            }
+        }
+        if replica.config.memory == crate::config::Memory::Lost {
+            replica.forget(out);
+        }
+        let bottom = replica.window_bottom();
+        for (slot, records) in slots {
+            replica.opened = replica.opened.max(slot.next());
+            if replica.is_retired(slot) {
+                continue;
+            }
+            if slot < bottom {
+                let bytes = records.iter().map(|record| record.encode().len() as u64).sum();
+                replica.parked.insert(slot, bytes);
+            } else {
+                replica.load(slot, records, out);
+            }
+        }
+        replica
+    }
+
+    fn restore(&mut self, record: &Record) {
+        match record {
+            Record::Decided { slot, learner, .. } => self.mark_decided(*slot, *learner),
+            Record::Certified { slot, learner, .. } => {
+                self.mark_decided(*slot, *learner);
+                self.certified.get_mut(learner).map(|progress| progress.mark(*slot));
+            }
+            Record::Retired { slot } => {
+                for learner in self.config.trust.learners().iter() {
+                    self.mark_decided(*slot, learner);
+                    self.certified.get_mut(&learner).map(|progress| progress.mark(*slot));
+                }
+            }
+            Record::Silent { through } => self.amnesia.restore(*through),
+            Record::Messages { .. } | Record::Round { .. } => {}
+        }
+    }
+
+    /// Lets one thing happen. What follows from several is worked out by [`Replica::settle`].
+    pub fn handle(&mut self, event: Event, out: &mut Effects) {
+        match event {
+            Event::Packet { from, packet } => self.receive(from, packet, out),
+            Event::Connected { peer } => self.connected(peer, out),
+            Event::Unreachable { acceptor } => {
+                for instance in self.instances.values_mut() {
+                    instance.set_unreachable(acceptor);
+                }
+            }
+            Event::Value { slot, value, judgement } => {
+                self.tell(slot, SlotEvent::Value { value, judgement }, out);
+            }
+            Event::Block { slot, value, .. } => {
+                self.tell(slot, SlotEvent::Block { value }, out);
+            }
+            Event::Open => self.open_next(out),
+            Event::Timer(timer) => self.tell(timer.slot, SlotEvent::Timer(timer.kind), out),
+            Event::Certified { slot, learner, value } => {
+                self.certify(slot, learner, value, out);
+            }
+            Event::Loaded { slot, records } => {
+                if self.loading.remove(&slot) && !self.is_retired(slot) {
+                    self.load(slot, records, out);
+                    self.revive(slot, out);
+                }
+            }
+        }
+    }
+
+    /// The end of a batch: takes in what arrived, answers, and moves the window.
+    pub fn settle(&mut self, out: &mut Effects) {
+        while let Some(slot) = self.touched.pop_first() {
+            let from = out.decided.len();
+            if let Some(instance) = self.instances.get_mut(&slot) {
+                instance.settle(out);
+            }
+            self.note(slot, from, out);
+        }
+    }
+
+    /// The instance of an open slot.
+    pub fn instance(&self, slot: Slot) -> Option<&Instance> {
+        self.instances.get(&slot)
+    }
+
+    /// The open slots.
+    pub fn open_slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.instances.keys().copied()
+    }
+
+    /// The parked slots.
+    pub fn parked_slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.parked.keys().copied()
+    }
+
+    /// The first slot that `learner` has not decided.
+    pub fn next_undecided(&self, learner: LearnerId) -> Slot {
+        self.decided.get(&learner).map_or(Slot(0), Progress::next)
+    }
+
+    /// Whether the store was lost and it is not known yet from when on this node may sign again.
+    pub fn is_silent(&self) -> bool {
+        self.amnesia.is_lost()
+    }
+
+    /// Whether nothing may be signed in `slot`.
+    pub fn is_silent_in(&self, slot: Slot) -> bool {
+        self.amnesia.silences(slot)
+    }
+
+    /// Whether parked slots are so many that no new slot is opened.
+    pub fn is_full(&self) -> bool {
+        self.parked.values().sum::<u64>() > self.config.parked_bytes_max
+    }
+
+    /// What it was told when it was made.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn receive(&mut self, from: Peer, packet: Packet, out: &mut Effects) {
+        let place = packet.place();
+        if place.log != self.config.log || place.epoch != self.config.epoch {
+            out.faults.push(Fault::WrongPlace { from });
+            return;
+        }
+        let slot = place.slot;
+        if let Packet::Highest { answer, .. } = packet {
+            self.hear_highest(from, slot, answer, out);
+            return;
+        }
+        if !self.admits(from, slot, out) {
+            return;
+        }
+        let event = match packet {
+            Packet::Message(message, hint) => SlotEvent::Message { from, message, hint },
+            Packet::Announcement(announcement) => SlotEvent::Announcement { announcement },
+            Packet::Tips { tips, answer, .. } => SlotEvent::Tips { from, tips, answer },
+            Packet::Ask { want, have, .. } => SlotEvent::Ask { from, want, have },
+            Packet::Highest { .. } => return,
+        };
+        self.tell(slot, event, out);
+    }
+
+    /// Lets something happen to an open slot; whatever comes for a closed one is stale.
+    fn tell(&mut self, slot: Slot, event: SlotEvent, out: &mut Effects) {
+        let from = out.decided.len();
+        let Some(instance) = self.instances.get_mut(&slot) else { return };
+        instance.handle(event, out);
+        self.touched.insert(slot);
+        self.note(slot, from, out);
+    }
+
+    /// Draws the conclusions of what an instance did.
+    fn note(&mut self, slot: Slot, from: usize, out: &mut Effects) {
+        for index in from..out.decided.len() {
+            let decision = out.decided[index];
+            self.mark_decided(decision.slot, decision.learner);
+        }
+        let stranger = self.instances.get(&slot).is_some_and(Instance::met_stranger);
+        if stranger && !self.amnesia.silences(slot) {
+            self.forget(out);
+        }
+        if out.decided.len() > from {
+            self.move_window(out);
+        }
+    }
+
+    /// The store was lost, or is not what it was.
+    fn forget(&mut self, out: &mut Effects) {
+        if self.config.rules.breaks(Mutant::IgnoreAmnesia) {
+            return;
+        }
+        self.amnesia.lose();
+        out.store.push(Record::Silent { through: amnesia::UNKNOWN });
+        self.instances.values_mut().for_each(Instance::silence);
+        self.say_highest(Target::All, out);
+    }
+
+    fn connected(&mut self, peer: Peer, out: &mut Effects) {
+        if !self.config.rules.breaks(Mutant::NoGreeting) {
+            self.say_highest(Target::One(peer), out);
+        }
+        let slots: Vec<Slot> = self.instances.keys().copied().collect();
+        for slot in slots {
+            if let (Peer::Acceptor(acceptor), Some(instance)) =
+                (peer, self.instances.get_mut(&slot))
+            {
+                instance.set_reachable(acceptor);
+            }
+            self.tell(slot, SlotEvent::Connected { peer }, out);
+        }
+        self.revive_some(out);
+    }
+
+    fn say_highest(&self, target: Target, out: &mut Effects) {
+        let answer = if self.amnesia.is_lost() { Answer::Wanted } else { Answer::Given };
+        let place = self.place(self.opened);
+        out.send.push((target, Packet::Highest { place, answer }));
+    }
+
+    fn hear_highest(&mut self, from: Peer, opened: Slot, answer: Answer, out: &mut Effects) {
+        if answer == Answer::Wanted {
+            let place = self.place(self.opened);
+            out.send.push((Target::One(from), Packet::Highest { place, answer: Answer::Given }));
+        }
+        let Peer::Acceptor(acceptor) = from else { return };
+        if opened > self.seen {
+            self.seen = opened;
+            self.move_window(out);
+        }
+        self.hear_report(acceptor, opened, out);
+    }
+
+    fn hear_report(&mut self, acceptor: AcceptorId, opened: Slot, out: &mut Effects) {
+        let Some(through) = self.amnesia.report(acceptor, opened, &self.config) else { return };
+        out.store.push(Record::Silent { through });
+        for (slot, instance) in &mut self.instances {
+            if !self.amnesia.silences(*slot) {
+                instance.unsilence();
+                self.touched.insert(*slot);
+            }
+        }
+    }
+
+    fn mark_decided(&mut self, slot: Slot, learner: LearnerId) {
+        self.decided.get_mut(&learner).map(|progress| progress.mark(slot));
+    }
+
+    fn place(&self, slot: Slot) -> Place {
+        Place { epoch: self.config.epoch, log: self.config.log.clone(), slot }
+    }
+
+    /// Whether every learner has a certificate for `slot`.
+    fn is_retired(&self, slot: Slot) -> bool {
+        self.certified.values().all(|progress| progress.holds(slot))
+    }
+
+    fn request(&self, request: Request, out: &mut Effects) {
+        out.requests.push(request);
+    }
+}

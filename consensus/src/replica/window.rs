@@ -1,0 +1,167 @@
+//! Which slots are open: opening, retiring, parking and bringing back.
+
+use super::Replica;
+use crate::engine::{Effects, Fault, Peer, Request};
+use crate::ids::{Slot, ValueHash};
+use crate::instance::{Instance, SlotEvent};
+use crate::record::Record;
+use hpaxos_learner_graph::LearnerId;
+
+/// Parked slots that are in memory at a time.
+const REVIVED_MAX: usize = 64;
+
+impl Replica {
+    /// All slots below were decided by some learner.
+    fn frontier(&self) -> Slot {
+        self.decided.values().map(super::Progress::next).max().unwrap_or_default()
+    }
+
+    /// The lowest slot that stays in memory without being needed.
+    pub(super) fn window_bottom(&self) -> Slot {
+        Slot(self.frontier().0.saturating_sub(self.config.depth))
+    }
+
+    /// The highest slot that may be open: some learner decided all slots below it but the last `depth`.
+    fn window_top(&self) -> Slot {
+        Slot(self.frontier().0.saturating_add(self.config.depth))
+    }
+
+    /// Whether a packet for `slot` has somewhere to go; opens the slot if it is time.
+    pub(super) fn admits(&mut self, from: Peer, slot: Slot, out: &mut Effects) -> bool {
+        if self.instances.contains_key(&slot) {
+            return true;
+        }
+        if self.is_retired(slot) {
+            self.request(Request::Certificates { slot, to: from }, out);
+            return false;
+        }
+        if slot < self.window_bottom() {
+            self.ask_for(slot, out);
+            return false;
+        }
+        if matches!(from, Peer::Acceptor(_)) && slot >= self.seen {
+            self.seen = slot.next();
+        }
+        if slot > self.window_top() || self.is_full() {
+            out.faults.push(Fault::BeyondWindow { from, slot });
+            return false;
+        }
+        self.open(slot, out);
+        true
+    }
+
+    /// Opens the lowest slot that is not, if the window has one.
+    pub(super) fn open_next(&mut self, out: &mut Effects) {
+        let (bottom, top) = (self.frontier().0, self.window_top().0);
+        let closed = (bottom..=top).map(Slot).find(|slot| self.may_open(*slot));
+        if let Some(slot) = closed.filter(|_| !self.is_full()) {
+            self.open(slot, out);
+        }
+    }
+
+    fn may_open(&self, slot: Slot) -> bool {
+        !self.instances.contains_key(&slot) && !self.is_retired(slot)
+    }
+
+    fn open(&mut self, slot: Slot, out: &mut Effects) {
+        let mut instance = Instance::new(self.config.clone(), slot);
+        if self.amnesia.silences(slot) {
+            instance.silence();
+        }
+        instance.open(out);
+        self.opened = self.opened.max(slot.next());
+        self.instances.insert(slot, instance);
+        self.touched.insert(slot);
+    }
+
+    /// Parks what fell out of the window, and opens what others have opened already.
+    pub(super) fn move_window(&mut self, out: &mut Effects) {
+        let bottom = self.window_bottom();
+        let low = self.instances.range(..bottom).map(|(slot, _)| *slot);
+        let low: Vec<Slot> = low.filter(|slot| !self.revived.contains(slot)).collect();
+        for slot in low {
+            self.park(slot, out);
+        }
+        let top = Slot(self.window_top().0.min(self.seen.0.saturating_sub(1)));
+        for slot in (self.frontier().0..=top.0).map(Slot) {
+            if slot < self.seen && self.may_open(slot) && !self.is_full() {
+                self.open(slot, out);
+                if let Some(instance) = self.instances.get(&slot) {
+                    instance.look_around(out);
+                }
+            }
+        }
+    }
+
+    fn park(&mut self, slot: Slot, out: &mut Effects) {
+        let Some(mut instance) = self.instances.remove(&slot) else { return };
+        instance.store_rest(out);
+        self.revived.remove(&slot);
+        self.parked.insert(slot, instance.bytes());
+    }
+
+    /// Makes an instance of a slot's records.
+    pub(super) fn load(&mut self, slot: Slot, records: Vec<Record>, out: &mut Effects) {
+        let silent = self.amnesia.silences(slot);
+        let mut instance = Instance::recover(self.config.clone(), slot, records, silent, out);
+        for (learner, progress) in &self.certified {
+            if progress.holds(slot) {
+                instance.restore_certificate(*learner);
+            }
+        }
+        self.instances.insert(slot, instance);
+        self.touched.insert(slot);
+    }
+
+    /// Wants a parked slot back.
+    fn ask_for(&mut self, slot: Slot, out: &mut Effects) {
+        if self.revived.len() + self.loading.len() < REVIVED_MAX && self.loading.insert(slot) {
+            self.request(Request::Load { slot }, out);
+        }
+    }
+
+    /// A parked slot is in memory again: what others know of it is wanted.
+    pub(super) fn revive(&mut self, slot: Slot, out: &mut Effects) {
+        self.parked.remove(&slot);
+        if slot < self.window_bottom() {
+            self.revived.insert(slot);
+        }
+        if let Some(instance) = self.instances.get(&slot) {
+            instance.look_around(out);
+        }
+    }
+
+    /// Brings back the lowest parked slots: a learner that was away may be back.
+    pub(super) fn revive_some(&mut self, out: &mut Effects) {
+        let low: Vec<Slot> = self.parked.keys().copied().take(REVIVED_MAX).collect();
+        for slot in low {
+            self.ask_for(slot, out);
+        }
+    }
+
+    /// A certificate is there: the learner has decided, and the slot may be over.
+    pub(super) fn certify(
+        &mut self,
+        slot: Slot,
+        learner: LearnerId,
+        value: ValueHash,
+        out: &mut Effects,
+    ) {
+        let Some(certified) = self.certified.get_mut(&learner) else { return };
+        if !certified.mark(slot) {
+            return;
+        }
+        out.store.push(Record::Certified { slot, learner, value });
+        self.tell(slot, SlotEvent::Certified { learner, value }, out);
+        self.mark_decided(slot, learner);
+        if self.is_retired(slot) {
+            out.store.push(Record::Retired { slot });
+            self.instances.remove(&slot);
+            let parked = self.parked.remove(&slot).is_some();
+            if self.revived.remove(&slot) || parked {
+                self.revive_some(out);
+            }
+        }
+        self.move_window(out);
+    }
+}
