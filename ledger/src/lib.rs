@@ -9,4 +9,4 @@ mod genesis;
 mod network;
 
 pub use genesis::{Balance, GENESIS_BYTES_MAX, Genesis, Object, State};
-pub use network::{NetworkId, network_id};
+pub use network::network_id;

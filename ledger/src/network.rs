@@ -2,24 +2,14 @@
 
 use crate::genesis::Genesis;
 use borsh::BorshSerialize;
+use hpaxos_consensus::NetworkId;
 use hpaxos_learner_graph::LearnerGraph;
 use sha2::{Digest, Sha256};
-use std::fmt;
-
-/// SHA-256 of the canonical encoding of learner graph and genesis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct NetworkId(pub [u8; 32]);
-
-impl fmt::Display for NetworkId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
 
 /// The format's version, as in both files.
 const VERSION: u32 = 1;
 
-/// The id of the network; none if an acceptor has no key yet. Addresses, comments and the order in the files do not
+/// The id of the network, SHA-256 of the canonical encoding of learner graph and genesis; none if an acceptor has no key yet. Addresses, comments and the order in the files do not
 /// count; who may sign what, and what everybody starts with, does.
 pub fn network_id(graph: &LearnerGraph, genesis: &Genesis) -> Option<NetworkId> {
     if graph.declarations().acceptors.iter().any(|acceptor| acceptor.public_key.is_none()) {

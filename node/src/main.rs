@@ -8,6 +8,11 @@ mod show;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+const _: () = assert!(
+    !hpaxos_consensus::MUTANTS,
+    "a validator has no deliberate bugs: build it without `mutants`"
+);
+
 /// Byzantine consensus in which every chain keeps its own trust model.
 #[derive(Parser)]
 #[command(name = "hpaxos", version, max_term_width = 100)]

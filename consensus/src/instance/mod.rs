@@ -26,6 +26,7 @@ use proposer::Proposer;
 use rounds::Rounds;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One consensus instance, as one node sees it.
 #[derive(Clone)]
@@ -276,6 +277,8 @@ impl Engine for Instance {
     }
 }
 
+/// The pause after [`PASSES_MAX`]: far less than a round.
+const MOMENT: Duration = Duration::from_millis(10);
 /// Passes over the guards at the end of a batch: each leaves at most one round behind, so this bounds how far others can
 /// drag an acceptor in one go.
 const PASSES_MAX: usize = 32;
@@ -373,10 +376,14 @@ impl Instance {
 
     /// The end of a batch: takes in what arrived, answers, and moves on.
     pub(crate) fn settle(&mut self, out: &mut Effects) {
-        for _ in 0..PASSES_MAX {
-            let acted = self.step(&SlotEvent::Settle, out);
+        let mut passes = 0;
+        while self.step(&SlotEvent::Settle, out) {
             self.drain(out);
-            if !acted {
+            passes += 1;
+            if passes == PASSES_MAX {
+                // Others first: the rest after a moment.
+                let kind = TimerKind::Round(self.rounds.round());
+                out.timers.push((Timer { slot: self.place.slot, kind }, MOMENT..MOMENT * 2));
                 break;
             }
         }
@@ -422,12 +429,9 @@ impl Instance {
         self.stranger
     }
 
-    pub(crate) fn set_unreachable(&mut self, acceptor: AcceptorId) {
-        self.unreachable.insert(acceptor);
-    }
-
-    pub(crate) fn set_reachable(&mut self, acceptor: AcceptorId) {
-        self.unreachable.remove(acceptor);
+    /// Takes note to whom the link is down.
+    pub(crate) fn set_unreachable(&mut self, unreachable: AcceptorSet) {
+        self.unreachable = unreachable;
     }
 
     /// Takes note of a certificate from before a restart.

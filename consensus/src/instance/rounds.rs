@@ -27,8 +27,6 @@ pub(super) struct Rounds {
     announcements: BTreeMap<AcceptorId, Arc<Verified<Announcement>>>,
     /// The round whose timer runs.
     running: Option<Round>,
-    /// The round whose timer ended.
-    ended: Option<Round>,
 }
 
 impl Rounds {
@@ -40,7 +38,6 @@ impl Rounds {
             heard: BTreeMap::new(),
             announcements: BTreeMap::new(),
             running: None,
-            ended: None,
         }
     }
 
@@ -208,7 +205,6 @@ impl Instance {
     /// Goes to the next round: stores that, and says so.
     pub(super) fn leave_round(&mut self, out: &mut Effects) {
         let round = self.rounds.round.next();
-        self.rounds.ended = Some(self.rounds.round);
         self.rounds.round = round;
         out.store.push(Record::Round { slot: self.place.slot, round });
         if let Some(acceptor) = &mut self.acceptor {

@@ -154,7 +154,7 @@ pub trait Signed {
     /// The canonical encoding of what the id covers, beside kind and network: (epoch, log, slot, body).
     fn canonical(&self, to: &mut Vec<u8>) -> Result<()>;
 
-    /// H("hpaxos/v1/<kind>\0" ‖ network ‖ borsh(epoch, log, slot, body)).
+    /// `H("hpaxos/v1/<kind>\0" ‖ network ‖ borsh(epoch, log, slot, body))`, with H = SHA-256.
     fn id(&self, network: &NetworkId) -> MessageId {
         let mut bytes = domain_tag(self.kind());
         bytes.extend_from_slice(&network.0);
@@ -163,7 +163,7 @@ pub trait Signed {
     }
 }
 
-/// "hpaxos/v1/<kind>\0".
+/// `"hpaxos/v1/<kind>\0"`.
 fn domain_tag(kind: Kind) -> Vec<u8> {
     format!("hpaxos/v1/{kind}\0").into_bytes()
 }

@@ -66,7 +66,7 @@ impl<T> Deref for Verified<T> {
     }
 }
 
-/// "hpaxos/v1/<kind>\0" ‖ id.
+/// `"hpaxos/v1/<kind>\0" ‖ id`.
 fn signing_bytes(content: &impl Signed, id: &MessageId) -> Vec<u8> {
     let mut bytes = domain_tag(content.kind());
     bytes.extend_from_slice(&id.0);

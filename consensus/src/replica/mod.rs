@@ -23,9 +23,9 @@ use crate::message::{Answer, Packet};
 use crate::record::Record;
 use crate::rules::Mutant;
 use amnesia::Amnesia;
-use hpaxos_learner_graph::{AcceptorId, LearnerId};
+use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
 use progress::Progress;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// One log, as one node runs it.
@@ -40,7 +40,7 @@ pub struct Replica {
     /// Slots that are on disk only, with their bytes there.
     parked: BTreeMap<Slot, u64>,
     /// Parked slots that were brought back.
-    revived: BTreeSet<Slot>,
+    revived: VecDeque<Slot>,
     /// Parked slots that the driver was asked for.
     loading: BTreeSet<Slot>,
     /// How many slots were opened: one more than the highest.
@@ -50,6 +50,8 @@ pub struct Replica {
     /// Slots to settle.
     touched: BTreeSet<Slot>,
     amnesia: Amnesia,
+    /// Acceptors to which the link is down.
+    unreachable: AcceptorSet,
 }
 
 impl Replica {
@@ -62,12 +64,13 @@ impl Replica {
             decided: none(),
             certified: none(),
             parked: BTreeMap::new(),
-            revived: BTreeSet::new(),
+            revived: VecDeque::new(),
             loading: BTreeSet::new(),
             opened: Slot(0),
             seen: Slot(0),
             touched: BTreeSet::new(),
             amnesia: Amnesia::new(config.memory),
+            unreachable: AcceptorSet::EMPTY,
             config: Arc::new(config),
         }
     }
@@ -125,9 +128,8 @@ impl Replica {
             Event::Packet { from, packet } => self.receive(from, packet, out),
             Event::Connected { peer } => self.connected(peer, out),
             Event::Unreachable { acceptor } => {
-                for instance in self.instances.values_mut() {
-                    instance.set_unreachable(acceptor);
-                }
+                self.unreachable.insert(acceptor);
+                self.tell_reachability();
             }
             Event::Value { slot, value, judgement } => {
                 self.tell(slot, SlotEvent::Value { value, judgement }, out);
@@ -207,6 +209,13 @@ impl Replica {
             return;
         }
         let slot = place.slot;
+        let votes = matches!(packet, Packet::Message(..) | Packet::Announcement(_));
+        let voter =
+            matches!(from, Peer::Acceptor(one) if self.config.trust.acceptors().contains(one));
+        if votes && !voter {
+            out.faults.push(Fault::NotAnAcceptor { from });
+            return;
+        }
         if let Packet::Highest { answer, .. } = packet {
             self.hear_highest(from, slot, answer, out);
             return;
@@ -263,16 +272,21 @@ impl Replica {
         if !self.config.rules.breaks(Mutant::NoGreeting) {
             self.say_highest(Target::One(peer), out);
         }
+        if let Peer::Acceptor(acceptor) = peer {
+            self.unreachable.remove(acceptor);
+            self.tell_reachability();
+        }
         let slots: Vec<Slot> = self.instances.keys().copied().collect();
         for slot in slots {
-            if let (Peer::Acceptor(acceptor), Some(instance)) =
-                (peer, self.instances.get_mut(&slot))
-            {
-                instance.set_reachable(acceptor);
-            }
             self.tell(slot, SlotEvent::Connected { peer }, out);
         }
         self.revive_some(out);
+    }
+
+    fn tell_reachability(&mut self) {
+        for instance in self.instances.values_mut() {
+            instance.set_unreachable(self.unreachable);
+        }
     }
 
     fn say_highest(&self, target: Target, out: &mut Effects) {

@@ -68,6 +68,7 @@ impl Replica {
         if self.amnesia.silences(slot) {
             instance.silence();
         }
+        instance.set_unreachable(self.unreachable);
         instance.open(out);
         self.opened = self.opened.max(slot.next());
         self.instances.insert(slot, instance);
@@ -96,7 +97,7 @@ impl Replica {
     fn park(&mut self, slot: Slot, out: &mut Effects) {
         let Some(mut instance) = self.instances.remove(&slot) else { return };
         instance.store_rest(out);
-        self.revived.remove(&slot);
+        self.revived.retain(|revived| *revived != slot);
         self.parked.insert(slot, instance.bytes());
     }
 
@@ -115,7 +116,7 @@ impl Replica {
 
     /// Wants a parked slot back.
     fn ask_for(&mut self, slot: Slot, out: &mut Effects) {
-        if self.revived.len() + self.loading.len() < REVIVED_MAX && self.loading.insert(slot) {
+        if self.loading.len() < REVIVED_MAX && self.loading.insert(slot) {
             self.request(Request::Load { slot }, out);
         }
     }
@@ -124,7 +125,12 @@ impl Replica {
     pub(super) fn revive(&mut self, slot: Slot, out: &mut Effects) {
         self.parked.remove(&slot);
         if slot < self.window_bottom() {
-            self.revived.insert(slot);
+            self.revived.push_back(slot);
+        }
+        if self.revived.len() > REVIVED_MAX
+            && let Some(oldest) = self.revived.pop_front()
+        {
+            self.park(oldest, out);
         }
         if let Some(instance) = self.instances.get(&slot) {
             instance.look_around(out);
@@ -133,7 +139,8 @@ impl Replica {
 
     /// Brings back the lowest parked slots: a learner that was away may be back.
     pub(super) fn revive_some(&mut self, out: &mut Effects) {
-        let low: Vec<Slot> = self.parked.keys().copied().take(REVIVED_MAX).collect();
+        let room = REVIVED_MAX.saturating_sub(self.revived.len() + self.loading.len());
+        let low: Vec<Slot> = self.parked.keys().copied().take(room).collect();
         for slot in low {
             self.ask_for(slot, out);
         }
@@ -158,7 +165,9 @@ impl Replica {
             out.store.push(Record::Retired { slot });
             self.instances.remove(&slot);
             let parked = self.parked.remove(&slot).is_some();
-            if self.revived.remove(&slot) || parked {
+            let revived = self.revived.len();
+            self.revived.retain(|revived| *revived != slot);
+            if self.revived.len() < revived || parked {
                 self.revive_some(out);
             }
         }
