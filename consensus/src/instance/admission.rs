@@ -137,11 +137,14 @@ impl Instance {
         self.mailbox.push_back(SlotEvent::Arrived(ix));
     }
 
+    /// Refuses a message, and with it all that waited for it.
     fn refuse(&mut self, from: Peer, message: &Verified<Message>, flaw: Flaw, out: &mut Effects) {
-        let (id, signer) = (message.id(), message.signer());
-        out.faults.push(Fault::IllFormed { from, signer, id, flaw });
-        for (above, from) in self.inbox.refuse(id) {
-            self.refuse(from, &above, Flaw::Reference, out);
+        let mut refused = vec![(message.id(), message.signer(), from, flaw)];
+        while let Some((id, signer, from, flaw)) = refused.pop() {
+            out.faults.push(Fault::IllFormed { from, signer, id, flaw });
+            let above = self.inbox.refuse(id).into_iter();
+            refused
+                .extend(above.map(|(one, from)| (one.id(), one.signer(), from, Flaw::Reference)));
         }
     }
 
@@ -187,6 +190,9 @@ impl Instance {
         self.asked = Some((peer, self.dag.len()));
         let have = self.tips();
         out.send.push((Target::One(peer), Packet::ask(&self.place, ids, have)));
+        if std::mem::replace(&mut self.fetching, true) {
+            return;
+        }
         let patience = self.config.first_timer * 2 / 5;
         let timer = Timer { slot: self.place.slot, kind: TimerKind::Fetch };
         out.timers.push((timer, patience..patience * 11 / 10));
@@ -194,6 +200,7 @@ impl Instance {
 
     /// Asks the next acceptor in turn for everything that is missing.
     pub(super) fn ask_again(&mut self, out: &mut Effects) {
+        self.fetching = false;
         let (ids, attempts) = self.inbox.ask_again();
         let others =
             || self.config.trust.acceptors().iter().filter(|one| Some(*one) != self.config.me);

@@ -45,6 +45,8 @@ pub struct Instance {
     unreachable: AcceptorSet,
     /// Who was last asked for messages, and how many there were then.
     asked: Option<(Peer, usize)>,
+    /// Whether the timer of the wait for missing messages runs: more to ask for must not put it off.
+    fetching: bool,
     /// Whether a message turned up that only this node can have signed, and that it does not know.
     stranger: bool,
     mailbox: VecDeque<SlotEvent>,
@@ -299,6 +301,7 @@ impl Instance {
             rounds,
             unreachable: AcceptorSet::EMPTY,
             asked: None,
+            fetching: false,
             stranger: false,
             mailbox: VecDeque::new(),
             config,
