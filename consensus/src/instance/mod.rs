@@ -286,8 +286,8 @@ const MOMENT: Duration = Duration::from_millis(10);
 const PASSES_MAX: usize = 32;
 
 impl Instance {
-    /// A new one.
-    pub(crate) fn new(config: Arc<Config>, slot: Slot) -> Self {
+    /// A new one. [`crate::Replica`] makes them; so does who runs a trace again.
+    pub fn new(config: Arc<Config>, slot: Slot) -> Self {
         let place = Place { epoch: config.epoch, log: config.log.clone(), slot };
         let rounds = Rounds::new(config.first_timer, config.trust.schedule().turn());
         Instance {
@@ -372,13 +372,13 @@ impl Instance {
     }
 
     /// Lets one thing happen.
-    pub(crate) fn handle(&mut self, event: SlotEvent, out: &mut Effects) {
+    pub fn handle(&mut self, event: SlotEvent, out: &mut Effects) {
         self.step(&event, out);
         self.drain(out);
     }
 
     /// The end of a batch: takes in what arrived, answers, and moves on.
-    pub(crate) fn settle(&mut self, out: &mut Effects) {
+    pub fn settle(&mut self, out: &mut Effects) {
         let mut passes = 0;
         while self.step(&SlotEvent::Settle, out) {
             self.drain(out);
