@@ -191,6 +191,8 @@ pub enum Action {
     Reply(Draft, Facts),
     /// Start the timer of this round.
     StartTimer,
+    /// Let the round go on without a timer.
+    Rest,
     /// Go to the next round.
     LeaveRound,
     /// Say in which round this acceptor is.
@@ -240,11 +242,11 @@ impl Engine for Instance {
         rounds::may_speak_up,
         proposer::may_hurry,
         proposer::may_keep_block,
-        proposer::may_propose,
         acceptor::may_stop_waiting,
         acceptor::may_take_in,
         acceptor::may_accept,
         acceptor::may_commit,
+        proposer::may_propose,
         rounds::may_start_timer,
     ];
 
@@ -269,6 +271,7 @@ impl Engine for Instance {
             Action::StopWaiting(round) => self.stop_waiting(round),
             Action::Reply(draft, facts) => self.reply(draft, facts, out),
             Action::StartTimer => self.start_timer(out),
+            Action::Rest => self.rest(),
             Action::LeaveRound => self.leave_round(out),
             Action::Announce => self.announce(out),
             Action::Propose { round, value } => self.propose(round, value, out),

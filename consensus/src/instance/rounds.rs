@@ -130,12 +130,13 @@ pub(super) fn may_start_timer(instance: &Instance, event: &SlotEvent) -> Option<
     Some(Action::StartTimer)
 }
 
-/// The round's timer ended.
+/// The round's timer ended: it is left, unless nothing can be decided in it by now.
 pub(super) fn may_end_round(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let SlotEvent::Timer(TimerKind::Round(round)) = event else { return None };
     let rounds = &instance.rounds;
     let current = *round == rounds.round && rounds.running == Some(*round);
-    (current && instance.has_company()).then_some(Action::LeaveRound)
+    let action = if instance.has_company() { Action::LeaveRound } else { Action::Rest };
+    current.then_some(action)
 }
 
 /// Whether so many have gone ahead that the target of this round has no quorum left in it.
@@ -200,6 +201,11 @@ impl Instance {
         }
         let timer = Timer { slot: self.place.slot, kind: TimerKind::Round(round) };
         out.timers.push((timer, length..length * 11 / 10));
+    }
+
+    /// Nobody can decide any more in this round, as far as is known: its timer starts again when somebody can.
+    pub(super) fn rest(&mut self) {
+        self.rounds.running = None;
     }
 
     /// Goes to the next round: stores that, and says so.

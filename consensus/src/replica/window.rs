@@ -105,6 +105,7 @@ impl Replica {
     pub(super) fn load(&mut self, slot: Slot, records: Vec<Record>, out: &mut Effects) {
         let silent = self.amnesia.silences(slot);
         let mut instance = Instance::recover(self.config.clone(), slot, records, silent, out);
+        instance.set_unreachable(self.unreachable);
         for (learner, progress) in &self.certified {
             if progress.holds(slot) {
                 instance.restore_certificate(*learner);
