@@ -1,1 +1,488 @@
-//! The trace: JSON lines.
+//! Traces: what happened, one JSON object a line, for programs that check it afterwards.
+//!
+//! The first line is the graph. Then come the lines of the nodes, each node's in its own order; lines of different nodes are
+//! not ordered among each other. Everything is called by its name: a trace is read without the writer's tables.
+
+use crate::dag::Node;
+use crate::ids::{Ballot, LogName, MessageId, NetworkId, Round, Slot, ValueHash};
+use crate::message::{Body, Kind};
+use crate::trust::{Sends, Trust};
+use hpaxos_learner_graph::{LearnerGraph, LearnerSet};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Write};
+use thiserror::Error;
+
+/// The version of the format.
+pub const VERSION: u32 = 1;
+
+/// A line of a trace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Line {
+    /// The first one: the trust model.
+    Graph(Graph),
+    /// A message left a node, after it was stored.
+    Send {
+        /// Who sent it.
+        node: String,
+        /// The log.
+        log: LogName,
+        /// The slot.
+        slot: Slot,
+        /// What.
+        message: Message,
+        /// To whom, if not to all: an equivocator's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Vec<String>>,
+    },
+    /// A message entered a node's DAG, after its references.
+    Receive {
+        /// Whose.
+        node: String,
+        /// The log.
+        log: LogName,
+        /// The slot.
+        slot: Slot,
+        /// The message.
+        id: MessageId,
+        /// In full the first time, in a trace of one node.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<Message>,
+    },
+    /// A learner decided.
+    Decide {
+        /// Where.
+        node: String,
+        /// The log.
+        log: LogName,
+        /// The slot.
+        slot: Slot,
+        /// Who.
+        learner: String,
+        /// The ballot.
+        ballot: Ballot,
+        /// The value.
+        value: ValueHash,
+    },
+    /// A node has proof against an acceptor.
+    Caught {
+        /// Who.
+        node: String,
+        /// The log.
+        log: LogName,
+        /// The slot.
+        slot: Slot,
+        /// Against whom.
+        acceptor: String,
+        /// The two conflicting messages.
+        evidence: [MessageId; 2],
+    },
+    /// A value was stored and judged.
+    Value {
+        /// Where.
+        node: String,
+        /// The log.
+        log: LogName,
+        /// The slot.
+        slot: Slot,
+        /// The value.
+        value: ValueHash,
+        /// The judgement.
+        valid: bool,
+    },
+    /// A node made a proposal.
+    Propose {
+        /// Who.
+        node: String,
+        /// The log.
+        log: LogName,
+        /// The slot.
+        slot: Slot,
+        /// The round.
+        round: Round,
+        /// The value.
+        value: ValueHash,
+    },
+    /// A timer ended.
+    Timer {
+        /// Whose.
+        node: String,
+        /// The log.
+        log: LogName,
+        /// The slot.
+        slot: Slot,
+        /// Which one.
+        name: String,
+        /// Of which round, if it belongs to one.
+        round: Option<Round>,
+    },
+    /// An announcement came.
+    Round {
+        /// Where.
+        node: String,
+        /// The log.
+        log: LogName,
+        /// The slot.
+        slot: Slot,
+        /// Who announces.
+        from: String,
+        /// The round.
+        round: Round,
+    },
+    /// A learner's view executed a slot.
+    Executed {
+        /// Where.
+        node: String,
+        /// The log.
+        log: LogName,
+        /// Whose view.
+        learner: String,
+        /// The slot.
+        slot: Slot,
+        /// The history after it.
+        history: String,
+        /// The state after it.
+        state_root: String,
+    },
+    /// A node stopped without warning.
+    Crash {
+        /// Which one.
+        node: String,
+    },
+    /// It runs again.
+    Restart {
+        /// Which one.
+        node: String,
+    },
+}
+
+/// The trust model of a trace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Graph {
+    /// In full.
+    Whole(Box<WholeGraph>),
+    /// In a file: it is too large.
+    File(GraphFile),
+}
+
+/// A trust model in a file of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GraphFile {
+    /// The file.
+    pub path: String,
+}
+
+/// Acceptors up to which a trace carries its graph in full: listing quorums takes time and room exponential in them.
+pub const ACCEPTORS_MAX: usize = 24;
+
+/// A trust model in full.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WholeGraph {
+    /// Of the format; see [`VERSION`].
+    pub version: u32,
+    /// The node that wrote the trace, or `simulator`.
+    pub writer: String,
+    /// The network.
+    pub network: NetworkId,
+    /// All acceptors, sorted.
+    pub acceptors: Vec<String>,
+    /// The minimal quorums of each learner.
+    pub learners: BTreeMap<String, Vec<Vec<String>>>,
+    /// The edges that exist, not condensed.
+    pub edges: Vec<Edge>,
+    /// Who is Byzantine; only a simulator knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub byzantine: Option<Vec<String>>,
+    /// The logs.
+    pub logs: BTreeMap<String, Log>,
+}
+
+/// An edge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edge {
+    /// The two learners.
+    pub between: [String; 2],
+    /// The minimal safe sets.
+    pub safe: Vec<Vec<String>>,
+}
+
+/// A log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// Its learners, sorted.
+    pub learners: Vec<String>,
+    /// The members of each.
+    pub members: BTreeMap<String, Vec<String>>,
+    /// 3 or 4.
+    pub sends: u8,
+}
+
+/// A message of the DAG, with what is derived of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", deny_unknown_fields)]
+pub enum Message {
+    /// A proposal.
+    #[serde(rename = "1a")]
+    OneA {
+        /// Its id.
+        id: MessageId,
+        /// Its ballot.
+        ballot: Ballot,
+        /// The round.
+        round: Round,
+        /// Who proposes.
+        proposer: String,
+        /// The value.
+        value: ValueHash,
+    },
+    /// A vote.
+    #[serde(rename = "1b")]
+    OneB {
+        /// Its id.
+        id: MessageId,
+        /// Its signer.
+        acceptor: String,
+        /// The signer's previous reply.
+        prev: Option<MessageId>,
+        /// References, as signed.
+        refs: Vec<MessageId>,
+        /// Derived: its ballot.
+        ballot: Ballot,
+        /// Derived: those for which it is fresh, sorted.
+        learners: Vec<String>,
+    },
+    /// An accept.
+    #[serde(rename = "2a")]
+    TwoA {
+        /// Its id.
+        id: MessageId,
+        /// Its signer.
+        acceptor: String,
+        /// The signer's previous reply.
+        prev: Option<MessageId>,
+        /// References, as signed.
+        refs: Vec<MessageId>,
+        /// Derived: its ballot.
+        ballot: Ballot,
+        /// Derived: whom it names, sorted.
+        learners: Vec<String>,
+    },
+    /// A commit.
+    #[serde(rename = "2b")]
+    TwoB {
+        /// Its id.
+        id: MessageId,
+        /// Its signer.
+        acceptor: String,
+        /// The signer's previous reply.
+        prev: Option<MessageId>,
+        /// References, as signed.
+        refs: Vec<MessageId>,
+        /// Derived: its ballot.
+        ballot: Ballot,
+        /// Derived: whom it names, sorted.
+        learners: Vec<String>,
+    },
+}
+
+impl Message {
+    /// A message of a DAG.
+    pub fn new(node: &Node, trust: &Trust, graph: &LearnerGraph) -> Self {
+        let id = node.message.id();
+        let ballot = node.facts.ballot;
+        let signer = graph.acceptor_name(node.signer()).to_owned();
+        let reply = match &node.message.body {
+            Body::Proposal { round, value } => {
+                let (round, value) = (*round, *value);
+                return Message::OneA { id, ballot, round, proposer: signer, value };
+            }
+            Body::Reply(reply) => reply,
+        };
+        let (acceptor, prev, refs) = (signer, reply.prev, reply.refs.to_vec());
+        let learners = names(graph, trust.members_of(node.facts.named));
+        match node.kind() {
+            Kind::TwoA => Message::TwoA { id, acceptor, prev, refs, ballot, learners },
+            Kind::TwoB => Message::TwoB { id, acceptor, prev, refs, ballot, learners },
+            _ => Message::OneB { id, acceptor, prev, refs, ballot, learners },
+        }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> MessageId {
+        match self {
+            Message::OneA { id, .. }
+            | Message::OneB { id, .. }
+            | Message::TwoA { id, .. }
+            | Message::TwoB { id, .. } => *id,
+        }
+    }
+}
+
+impl WholeGraph {
+    /// The trust model of one log, for a trace of `writer`. None if it is too large.
+    pub fn new(
+        graph: &LearnerGraph,
+        trust: &Trust,
+        network: NetworkId,
+        writer: &str,
+    ) -> Option<Self> {
+        let acceptors: Vec<_> = graph.acceptors().iter().collect();
+        if acceptors.len() > ACCEPTORS_MAX {
+            return None;
+        }
+        let name = |acceptor| graph.acceptor_name(acceptor).to_owned();
+        let sets = |holds: &hpaxos_learner_graph::Condition| -> Vec<Vec<String>> {
+            let minimal = minimal_sets(acceptors.len(), holds);
+            minimal.iter().map(|set| set.iter().map(name).collect()).collect()
+        };
+        let log = trust.log();
+        let learner_name = |learner| graph.learner_name(learner).to_owned();
+        let members = log.learners().iter().map(|learner| {
+            (learner_name(learner), log.members(learner).iter().map(name).collect())
+        });
+        let described = Log {
+            learners: names(graph, log.learners()),
+            members: members.collect(),
+            sends: match trust.sends() {
+                Sends::Three => 3,
+                Sends::Four => 4,
+            },
+        };
+        let edges = log.links().iter().map(|link| Edge {
+            between: [learner_name(link.between.0), learner_name(link.between.1)],
+            safe: sets(&link.condition),
+        });
+        let learners = log.learners().iter();
+        Some(WholeGraph {
+            version: VERSION,
+            writer: writer.to_owned(),
+            network,
+            acceptors: acceptors.iter().map(|acceptor| name(*acceptor)).collect(),
+            learners: learners.map(|l| (learner_name(l), sets(log.quorum(l)))).collect(),
+            edges: edges.collect(),
+            byzantine: None,
+            logs: BTreeMap::from([(log.name().to_owned(), described)]),
+        })
+    }
+}
+
+/// The minimal sets at which `condition` holds, by leaving out one member after the other in every way.
+fn minimal_sets(
+    acceptors: usize,
+    condition: &hpaxos_learner_graph::Condition,
+) -> Vec<hpaxos_learner_graph::AcceptorSet> {
+    use hpaxos_learner_graph::AcceptorSet;
+    fn search(
+        condition: &hpaxos_learner_graph::Condition,
+        set: AcceptorSet,
+        rest: &[hpaxos_learner_graph::AcceptorId],
+        found: &mut Vec<AcceptorSet>,
+    ) {
+        // `set` without what is still in `rest` must not be left out: decide them in turn.
+        if !condition.holds(&set) {
+            return;
+        }
+        let Some((first, rest)) = rest.split_first() else {
+            let minimal = set.iter().all(|member| {
+                let mut less = set;
+                less.remove(member);
+                !condition.holds(&less)
+            });
+            if minimal {
+                found.push(set);
+            }
+            return;
+        };
+        let mut without = set;
+        without.remove(*first);
+        search(condition, without, rest, found);
+        search(condition, set, rest, found);
+    }
+    let support: Vec<_> = condition.support().iter().collect();
+    debug_assert!(support.len() <= acceptors);
+    let mut found = Vec::new();
+    search(condition, condition.support(), &support, &mut found);
+    found.sort_by_key(|set| set.iter().collect::<Vec<_>>());
+    found
+}
+
+fn names(graph: &LearnerGraph, learners: LearnerSet) -> Vec<String> {
+    let mut names: Vec<String> =
+        learners.iter().map(|learner| graph.learner_name(learner).to_owned()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Why a trace cannot be read.
+#[derive(Debug, Error)]
+pub enum TraceError {
+    /// The file.
+    #[error("the trace cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// A line.
+    #[error("line {line} of the trace: {why}")]
+    Line {
+        /// Which one, from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: serde_json::Error,
+    },
+}
+
+/// Writes one line.
+///
+/// # Errors
+/// If `to` does not take it.
+pub fn write(to: &mut impl Write, line: &Line) -> io::Result<()> {
+    serde_json::to_writer(&mut *to, line)?;
+    to.write_all(b"\n")
+}
+
+/// Reads lines, as they come.
+pub fn read(from: impl BufRead) -> impl Iterator<Item = Result<Line, TraceError>> {
+    from.lines().enumerate().map(|(index, text)| {
+        serde_json::from_str(&text?).map_err(|why| TraceError::Line { line: index + 1, why })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines of the format's description come back as they were.
+    #[test]
+    fn lines_read_back() {
+        let id = "ab".repeat(32);
+        let ballot = format!("{:016x}-{id}", 3);
+        for text in [
+            r#"{"event":"graph","path":"graph.toml"}"#.to_owned(),
+            format!(
+                r#"{{"event":"send","node":"p","log":"red","slot":7,"message":{{"kind":"1a","id":"{id}","ballot":"{ballot}","round":3,"proposer":"p","value":"{id}"}}}}"#
+            ),
+            format!(
+                r#"{{"event":"send","node":"p","log":"red","slot":7,"message":{{"kind":"2a","id":"{id}","acceptor":"p","prev":"{id}","refs":["{id}"],"ballot":"{ballot}","learners":["red"]}},"to":["q"]}}"#
+            ),
+            format!(r#"{{"event":"receive","node":"q","log":"red","slot":7,"id":"{id}"}}"#),
+            r#"{"event":"crash","node":"q"}"#.to_owned(),
+        ] {
+            let line: Line = serde_json::from_str(&text).expect(&text);
+            assert_eq!(serde_json::to_string(&line).expect("a line"), text);
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_errors() {
+        for text in [
+            r#"{"event":"crash","node":"q","why":"lightning"}"#,
+            r#"{"event":"graph","path":"g","colour":"red"}"#,
+        ] {
+            assert!(serde_json::from_str::<Line>(text).is_err(), "{text}");
+        }
+    }
+}

@@ -368,7 +368,8 @@ impl Instance {
         if missing.is_empty() {
             return;
         }
-        let unasked = self.inbox.want(missing.into_iter(), true);
+        let proposer = Some(self.dag.node(ix).signer());
+        let unasked = self.inbox.hear_of(from, missing.into_iter(), proposer);
         self.ask(from, unasked, out);
         let round = self.dag.node(ix).facts.ballot.round;
         let patience = self.rounds.length(round) / 2;

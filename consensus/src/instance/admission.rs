@@ -110,7 +110,7 @@ impl Instance {
                 self.refuse(from, &message, Flaw::Reference, out);
             }
             Err(missing) => {
-                let unasked = self.inbox.wait(message, missing, from);
+                let unasked = self.inbox.wait((message, from), missing);
                 self.ask(from, unasked, out);
             }
             Ok(refs) => match self.dag.insert(message.clone(), refs) {
@@ -201,7 +201,7 @@ impl Instance {
     /// Asks the next acceptor in turn for everything that is missing.
     pub(super) fn ask_again(&mut self, out: &mut Effects) {
         self.fetching = false;
-        let (ids, attempts) = self.inbox.ask_again();
+        let (ids, attempts) = self.inbox.ask();
         let others =
             || self.config.trust.acceptors().iter().filter(|one| Some(*one) != self.config.me);
         let count = others().count().max(1);
@@ -211,7 +211,7 @@ impl Instance {
     }
 
     pub(super) fn ask_on(&mut self, peer: Peer, out: &mut Effects) {
-        let (ids, _) = self.inbox.ask_again();
+        let (ids, _) = self.inbox.ask();
         self.ask(peer, ids, out);
     }
 

@@ -50,7 +50,7 @@ impl Instance {
     pub(super) fn compare(&mut self, from: Peer, tips: &Refs, answer: Answer, out: &mut Effects) {
         let unknown = tips.iter().copied().filter(|id| self.dag.find(id).is_none());
         let unknown: Vec<MessageId> = unknown.collect();
-        let unasked = self.inbox.want(unknown.into_iter(), false);
+        let unasked = self.inbox.hear_of(from, unknown.into_iter(), None);
         self.ask(from, unasked, out);
         if answer == Answer::Wanted {
             self.greet(from, out);

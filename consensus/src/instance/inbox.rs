@@ -1,30 +1,33 @@
-//! Messages whose references are not here yet, and who is asked for them.
+//! Messages whose references are not here yet, and what is asked for.
 //!
-//! Bounded for each signer: a flood costs its signer the oldest of its own waiting messages, and nobody else's.
+//! Everything is bounded for each signer and each teller, and they take turns when missing messages are asked for: a flood
+//! costs its maker the oldest of its own, and nobody else's.
 
+use super::hearsay::Hearsay;
+use crate::MessageId;
 use crate::engine::Peer;
-use crate::message::{Message, Verified};
-use crate::{MessageId, message::Signed};
+use crate::message::{Message, Refs, Signed, Verified};
 use hpaxos_learner_graph::AcceptorId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Bytes of waiting messages for each signer: some seventy messages of a hundred validators.
 pub const WAITING_BYTES_MAX: usize = 256 << 10;
-/// Messages wanted at a time, whoever needs them: four times the references of a largest message.
-const WANTED_MAX: usize = 4_096;
 /// How often a missing message is asked for, at one peer after the other, before what waits for it is dropped.
 const ATTEMPTS_MAX: u32 = 1_000;
-/// The same for a message that nothing waits for: a peer only said that it is there.
-const HEARSAY_ATTEMPTS_MAX: u32 = 8;
 /// Ill-formed messages remembered, so that what references them is refused at once.
 const ILL_FORMED_MAX: usize = 1_024;
+
+/// A message and who sent it.
+pub(super) type Sent = (Arc<Verified<Message>>, Peer);
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inbox {
     waiting: BTreeMap<MessageId, Waiting>,
-    wanted: BTreeMap<MessageId, Wanted>,
+    /// What is waited for: here too, or missing.
+    awaited: BTreeMap<MessageId, Awaited>,
     signers: BTreeMap<AcceptorId, Queue>,
+    hearsay: Hearsay,
     ill_formed: BTreeSet<MessageId>,
     ill_formed_order: VecDeque<MessageId>,
 }
@@ -38,14 +41,13 @@ struct Waiting {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Wanted {
-    /// Messages that wait for it; none if a peer only said that it is there.
+struct Awaited {
+    /// Messages that wait for it.
     by: Vec<MessageId>,
-    /// Whether a proposer's hint names it.
-    hinted: bool,
     attempts: u32,
 }
 
+/// The waiting messages of a signer, oldest first.
 #[derive(Clone, Debug, Default)]
 struct Queue {
     order: VecDeque<MessageId>,
@@ -54,12 +56,8 @@ struct Queue {
 
 impl Inbox {
     /// Lets `message` wait for `missing`. Those that nobody was asked for yet.
-    pub fn wait(
-        &mut self,
-        message: Arc<Verified<Message>>,
-        missing: Vec<MessageId>,
-        from: Peer,
-    ) -> Vec<MessageId> {
+    pub fn wait(&mut self, sent: Sent, missing: Vec<MessageId>) -> Vec<MessageId> {
+        let (message, from) = sent;
         let (id, signer) = (message.id(), message.signer());
         let bytes = 256 + 40 * message.refs().len() + message.place().log.0.len();
         let queue = self.signers.entry(signer).or_default();
@@ -68,40 +66,31 @@ impl Inbox {
         self.waiting.insert(id, Waiting { message, from, missing: missing.len(), bytes });
         let mut unasked = Vec::new();
         for missing in missing {
-            let wanted = self.wanted.entry(missing).or_default();
-            wanted.by.push(id);
-            if wanted.attempts == 0 && !self.waiting.contains_key(&missing) {
-                wanted.attempts = 1;
+            let awaited = self.awaited.entry(missing).or_default();
+            awaited.by.push(id);
+            if awaited.attempts == 0 && !self.waiting.contains_key(&missing) {
+                awaited.attempts = 1;
                 unasked.push(missing);
             }
         }
-        while self.signers[&signer].bytes > WAITING_BYTES_MAX {
-            let oldest = self.signers[&signer].order.front().copied();
-            oldest.into_iter().for_each(|oldest| {
-                self.forget(&oldest);
-            });
+        while self.signers.get(&signer).is_some_and(|queue| queue.bytes > WAITING_BYTES_MAX) {
+            let oldest = self.signers.get(&signer).and_then(|queue| queue.order.front().copied());
+            let Some(oldest) = oldest else { break };
+            self.forget(&oldest);
         }
         unasked
     }
 
-    /// Wants messages that a peer says are there. Those that nobody was asked for yet.
-    pub fn want(&mut self, ids: impl Iterator<Item = MessageId>, hinted: bool) -> Vec<MessageId> {
-        let mut unasked = Vec::new();
-        for id in ids {
-            if self.wanted.len() >= WANTED_MAX && !self.wanted.contains_key(&id) {
-                break;
-            }
-            if self.waiting.contains_key(&id) {
-                continue;
-            }
-            let wanted = self.wanted.entry(id).or_default();
-            wanted.hinted |= hinted;
-            if wanted.attempts == 0 {
-                wanted.attempts = 1;
-                unasked.push(id);
-            }
-        }
-        unasked
+    /// Takes note of messages that `teller` says are there. Those that nobody was asked for yet.
+    pub fn hear_of(
+        &mut self,
+        teller: Peer,
+        ids: impl Iterator<Item = MessageId>,
+        hint: Option<AcceptorId>,
+    ) -> Vec<MessageId> {
+        let new = ids.filter(|id| !self.waiting.contains_key(id) && !self.awaited.contains_key(id));
+        let new: Vec<MessageId> = new.collect();
+        self.hearsay.hear(teller, new, hint)
     }
 
     /// Whether `id` waits.
@@ -114,13 +103,26 @@ impl Inbox {
         self.waiting.len()
     }
 
-    /// Whether a message of somebody other than `signer` waits for `id`, or a proposer hinted at it.
+    /// Whether a message of somebody other than `signer` waits for `id`, perhaps by way of others that wait, or the
+    /// proposer who hinted at it is somebody else.
     pub fn needs(&self, id: &MessageId, signer: AcceptorId) -> bool {
-        self.wanted.get(id).is_some_and(|wanted| {
-            let foreign =
-                |waiter| self.waiting.get(waiter).is_some_and(|one| one.message.signer() != signer);
-            wanted.hinted || wanted.by.iter().any(foreign)
-        })
+        if self.hearsay.is_hinted(id, signer) {
+            return true;
+        }
+        let mut seen = BTreeSet::new();
+        let mut open = vec![*id];
+        while let Some(id) = open.pop() {
+            for waiter in self.awaited.get(&id).into_iter().flat_map(|awaited| &awaited.by) {
+                let Some(waiting) = self.waiting.get(waiter) else { continue };
+                if waiting.message.signer() != signer {
+                    return true;
+                }
+                if seen.insert(*waiter) {
+                    open.push(*waiter);
+                }
+            }
+        }
+        false
     }
 
     /// Whether `id` is known to be ill-formed.
@@ -129,10 +131,11 @@ impl Inbox {
     }
 
     /// Takes note that `id` is here: the messages that waited for nothing else.
-    pub fn arrived(&mut self, id: &MessageId) -> Vec<(Arc<Verified<Message>>, Peer)> {
-        let Some(wanted) = self.wanted.remove(id) else { return Vec::new() };
+    pub fn arrived(&mut self, id: &MessageId) -> Vec<Sent> {
+        self.hearsay.forget(id);
+        let Some(awaited) = self.awaited.remove(id) else { return Vec::new() };
         let mut complete = Vec::new();
-        for waiter in wanted.by {
+        for waiter in awaited.by {
             let Some(waiting) = self.waiting.get_mut(&waiter) else { continue };
             waiting.missing -= 1;
             if waiting.missing == 0 {
@@ -143,7 +146,8 @@ impl Inbox {
     }
 
     /// Takes note that `id` is ill-formed: the messages that waited for it are too.
-    pub fn refuse(&mut self, id: MessageId) -> Vec<(Arc<Verified<Message>>, Peer)> {
+    pub fn refuse(&mut self, id: MessageId) -> Vec<Sent> {
+        self.hearsay.forget(&id);
         if self.ill_formed.insert(id) {
             self.ill_formed_order.push_back(id);
             if self.ill_formed_order.len() > ILL_FORMED_MAX
@@ -152,45 +156,62 @@ impl Inbox {
                 self.ill_formed.remove(&oldest);
             }
         }
-        let wanted = self.wanted.remove(&id).unwrap_or_default();
-        wanted.by.iter().filter_map(|waiter| self.forget(waiter)).collect()
+        let awaited = self.awaited.remove(&id).unwrap_or_default();
+        awaited.by.iter().filter_map(|waiter| self.forget(waiter)).collect()
     }
 
-    /// What to ask for again, and how often it was asked for at most. What was asked for in vain too often is dropped.
-    pub fn ask_again(&mut self) -> (Vec<MessageId>, u32) {
-        let hopeless: Vec<MessageId> = self
-            .wanted
-            .iter()
-            .filter(|(_, wanted)| {
-                let most = if wanted.by.is_empty() { HEARSAY_ATTEMPTS_MAX } else { ATTEMPTS_MAX };
-                wanted.attempts >= most
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        for id in hopeless {
-            let wanted = self.wanted.remove(&id).unwrap_or_default();
-            wanted.by.iter().for_each(|waiter| {
-                self.forget(waiter);
-            });
+    /// Whether anything is missing.
+    pub fn lacks_any(&self) -> bool {
+        !self.awaited.is_empty() || !self.hearsay.is_empty()
+    }
+
+    /// What to ask for, and how often some of it was asked for before: of each signer and each teller its share, oldest
+    /// first. What was asked for in vain too often is dropped.
+    pub fn ask(&mut self) -> (Vec<MessageId>, u32) {
+        self.drop_hopeless();
+        let owners = self.signers.len() + self.hearsay.tellers();
+        let share = (Refs::COUNT_MAX / owners.max(1)).max(1);
+        let mut ids = BTreeSet::new();
+        for queue in self.signers.values() {
+            let mut taken = 0;
+            for missing in queue.order.iter().flat_map(|id| self.missing(id)) {
+                if taken >= share {
+                    break;
+                }
+                taken += usize::from(ids.insert(missing));
+            }
         }
-        let mut attempts = 0;
-        let mut ids = Vec::new();
-        for (id, wanted) in &mut self.wanted {
-            if !self.waiting.contains_key(id) && ids.len() < crate::message::Refs::COUNT_MAX {
-                wanted.attempts += 1;
-                attempts = attempts.max(wanted.attempts);
-                ids.push(*id);
+        let mut attempts = self.hearsay.ask(share, &mut ids);
+        let ids: Vec<MessageId> = ids.into_iter().take(Refs::COUNT_MAX).collect();
+        for id in &ids {
+            if let Some(awaited) = self.awaited.get_mut(id) {
+                attempts = attempts.max(awaited.attempts);
+                awaited.attempts += 1;
             }
         }
         (ids, attempts)
     }
 
-    /// Whether anything is missing.
-    pub fn lacks_any(&self) -> bool {
-        !self.wanted.is_empty()
+    /// What a waiting message waits for and is not here.
+    fn missing(&self, id: &MessageId) -> impl Iterator<Item = MessageId> {
+        let refs = self.waiting.get(id).map(|waiting| waiting.message.refs()).unwrap_or_default();
+        let missing =
+            |id: &&MessageId| self.awaited.contains_key(*id) && !self.waiting.contains_key(*id);
+        refs.iter().filter(missing).copied()
     }
 
-    fn forget(&mut self, id: &MessageId) -> Option<(Arc<Verified<Message>>, Peer)> {
+    fn drop_hopeless(&mut self) {
+        let hopeless = self.awaited.iter().filter(|(_, awaited)| awaited.attempts >= ATTEMPTS_MAX);
+        let hopeless: Vec<MessageId> = hopeless.map(|(id, _)| *id).collect();
+        for id in hopeless {
+            let awaited = self.awaited.remove(&id).unwrap_or_default();
+            for waiter in &awaited.by {
+                self.forget(waiter);
+            }
+        }
+    }
+
+    fn forget(&mut self, id: &MessageId) -> Option<Sent> {
         let waiting = self.waiting.remove(id)?;
         let signer = waiting.message.signer();
         if let Some(queue) = self.signers.get_mut(&signer) {
@@ -201,10 +222,10 @@ impl Inbox {
             }
         }
         for missing in waiting.message.refs() {
-            if let Some(wanted) = self.wanted.get_mut(missing) {
-                wanted.by.retain(|one| one != id);
-                if wanted.by.is_empty() && !wanted.hinted {
-                    self.wanted.remove(missing);
+            if let Some(awaited) = self.awaited.get_mut(missing) {
+                awaited.by.retain(|one| one != id);
+                if awaited.by.is_empty() {
+                    self.awaited.remove(missing);
                 }
             }
         }

@@ -3,6 +3,7 @@
 mod acceptor;
 mod admission;
 mod exchange;
+mod hearsay;
 mod inbox;
 mod learner;
 mod proposer;

@@ -186,8 +186,9 @@ impl Instance {
         if self.config.me == Some(schedule.proposer(self.place.slot, round)) {
             let unknown = announcement.maximal.iter().filter(|id| self.dag.find(id).is_none());
             let unknown: Vec<_> = unknown.copied().collect();
-            let unasked = self.inbox.want(unknown.into_iter(), false);
-            self.ask(Peer::Acceptor(acceptor), unasked, out);
+            let teller = Peer::Acceptor(acceptor);
+            let unasked = self.inbox.hear_of(teller, unknown.into_iter(), None);
+            self.ask(teller, unasked, out);
         }
     }
 
