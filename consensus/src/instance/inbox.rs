@@ -109,6 +109,9 @@ impl Inbox {
         if self.hearsay.is_hinted(id, signer) {
             return true;
         }
+        if !self.awaited.contains_key(id) {
+            return false;
+        }
         let mut seen = BTreeSet::new();
         let mut open = vec![*id];
         while let Some(id) = open.pop() {
