@@ -61,12 +61,16 @@ long: setup ## The long searches: a million random graphs against brute force.
 bench: setup ## Measure; prints the figures of docs/figures.md.
 	scripts/bench-graph.sh
 	cargo bench --locked -p hpaxos-learner-graph
+	cargo bench --locked -p hpaxos-consensus
 
 FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 fuzz: setup $(TOOLS)/bin/cargo-fuzz ## Fuzz the decoders for FUZZ_SECONDS each (default 60).
-	mkdir -p $(CACHE)/fuzz/learner_graph
-	cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none learner_graph \
-	    $(CACHE)/fuzz/learner_graph corpus/learner_graph -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048
+	cd fuzz && for target in $(FUZZ_TARGETS); do \
+	    mkdir -p $(CACHE)/fuzz/$$target; \
+	    RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target $(CACHE)/fuzz/$$target corpus/$$target -- \
+	        -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048; \
+	done
 
 tools: $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/typos
 

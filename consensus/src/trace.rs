@@ -49,6 +49,9 @@ pub enum Line {
         /// In full the first time, in a trace of one node.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<Message>,
+        /// With a 1a from its proposer: what that had taken in, and the node waits for.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hint: Vec<MessageId>,
     },
     /// A learner decided.
     Decide {
@@ -129,6 +132,22 @@ pub enum Line {
         from: String,
         /// The round.
         round: Round,
+        /// Its maximal messages: a proposer waits for them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        maximal: Vec<MessageId>,
+    },
+    /// A learner's certificate came: its rounds are over.
+    Certified {
+        /// Where.
+        node: String,
+        /// The log.
+        log: LogName,
+        /// The slot.
+        slot: Slot,
+        /// Whose.
+        learner: String,
+        /// Of which value.
+        value: ValueHash,
     },
     /// A learner's view executed a slot.
     Executed {

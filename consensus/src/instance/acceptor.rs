@@ -9,7 +9,7 @@ use crate::message::Verified;
 use crate::message::{Acceptor as Signer, Body, Kind, Message, Packet, Refs, Reply, ReplyKind};
 use crate::record::Record;
 use crate::rules::{Draft, Facts, Mutant};
-use crate::trust::Sends;
+use crate::trust::{ClassSet, Sends};
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -166,6 +166,9 @@ fn may_reply(instance: &Instance, event: &SlotEvent, kind: ReplyKind) -> Option<
     if !asked {
         return None;
     }
+    if instance.config.rules.are_sound() && !acceptor.may_name(&instance.dag, kind) {
+        return None;
+    }
     let draft = acceptor.draft(&instance.dag, kind, None);
     let facts = instance.dag.derive(&draft).ok()?;
     Some(Action::Reply(draft, facts))
@@ -187,6 +190,30 @@ pub(super) fn may_judge(instance: &Instance, event: &SlotEvent) -> Option<Action
 }
 
 impl Acceptor {
+    /// Whether a 2a or 2b would name somebody new: nearly always it would not, and this is quicker to say than to derive.
+    fn may_name(&self, dag: &Dag, kind: ReplyKind) -> bool {
+        let refs = || self.recent.iter().chain(&self.last).map(|ix| &dag.node(*ix).facts);
+        let Some(ballot) = refs().map(|facts| facts.ballot).max() else { return false };
+        let last = self.last.map(|last| &dag.node(last).facts).filter(|last| last.ballot == ballot);
+        let named = match (last, kind) {
+            (Some(last), ReplyKind::TwoA) => last.accepted,
+            (Some(last), _) => last.committed,
+            (None, _) => ClassSet::EMPTY,
+        };
+        let trust = dag.trust();
+        trust.classes().filter(|class| !named.contains(*class)).any(|class| {
+            let of_ballot = refs().filter(|facts| facts.ballot == ballot);
+            let signers = of_ballot.filter_map(|facts| facts.classes.get(class)).fold(
+                AcceptorSet::EMPTY,
+                |signers, facts| match kind {
+                    ReplyKind::TwoA => signers.union(&facts.votes),
+                    _ => signers.union(&facts.accepts),
+                },
+            );
+            trust.is_quorum(class, &signers)
+        })
+    }
+
     /// What a reply would be now.
     fn draft(&self, dag: &Dag, kind: ReplyKind, proposal: Option<Ix>) -> Draft {
         let mut refs = self.recent.clone();
@@ -370,7 +397,7 @@ impl Instance {
         }
         let proposer = Some(self.dag.node(ix).signer());
         let unasked = self.inbox.hear_of(from, missing.into_iter(), proposer);
-        self.ask(from, unasked, out);
+        self.want(from, unasked);
         let round = self.dag.node(ix).facts.ballot.round;
         let patience = self.rounds.length(round) / 2;
         let timer = Timer { slot: self.place.slot, kind: TimerKind::Hint(round) };

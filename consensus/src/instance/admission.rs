@@ -80,6 +80,12 @@ pub(super) fn may_fetch_value(instance: &Instance, event: &SlotEvent) -> Option<
     unknown.then_some(Action::FetchValue(*ix))
 }
 
+/// The batch left something missing.
+pub(super) fn may_ask(instance: &Instance, event: &SlotEvent) -> Option<Action> {
+    let left = matches!(event, SlotEvent::Settle) && !instance.unasked.is_empty();
+    left.then_some(Action::AskAll)
+}
+
 /// Time to ask somebody else for what is missing.
 pub(super) fn may_ask_again(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     match event {
@@ -111,7 +117,7 @@ impl Instance {
             }
             Err(missing) => {
                 let unasked = self.inbox.wait((message, from), missing);
-                self.ask(from, unasked, out);
+                self.want(from, unasked);
             }
             Ok(refs) => match self.dag.insert(message.clone(), refs) {
                 Err(flaw) => self.refuse(from, &message, flaw, out),
@@ -182,13 +188,32 @@ impl Instance {
         out.requests.push(Request::Value { slot: self.place.slot, value, proposer });
     }
 
+    /// Wants messages, which `peer` should have.
+    pub(super) fn want(&mut self, peer: Peer, ids: Vec<MessageId>) {
+        if !ids.is_empty() {
+            // What does not fit into one question is asked for when the timer ends.
+            let unasked = self.unasked.entry(peer).or_default();
+            let room = Refs::COUNT_MAX.saturating_sub(unasked.len());
+            unasked.extend(ids.into_iter().take(room));
+        }
+    }
+
+    /// Asks for what came to be missing in this batch and did not arrive in it.
+    pub(super) fn ask_all(&mut self, out: &mut Effects) {
+        for (peer, ids) in std::mem::take(&mut self.unasked) {
+            let missing = |id: &MessageId| self.dag.find(id).is_none() && !self.inbox.holds(id);
+            let missing: Vec<MessageId> = ids.into_iter().filter(missing).collect();
+            self.ask(peer, missing, out);
+        }
+    }
+
     /// Asks `peer` for messages, and starts the wait for them.
-    pub(super) fn ask(&mut self, peer: Peer, ids: Vec<MessageId>, out: &mut Effects) {
+    fn ask(&mut self, peer: Peer, ids: Vec<MessageId>, out: &mut Effects) {
         if ids.is_empty() || self.config.rules.breaks(Mutant::NeverAsk) {
             return;
         }
         self.asked = Some((peer, self.dag.len()));
-        let have = self.tips();
+        let have = self.landmarks();
         out.send.push((Target::One(peer), Packet::ask(&self.place, ids, have)));
         if std::mem::replace(&mut self.fetching, true) {
             return;
@@ -213,6 +238,28 @@ impl Instance {
     pub(super) fn ask_on(&mut self, peer: Peer, out: &mut Effects) {
         let (ids, _) = self.inbox.ask();
         self.ask(peer, ids, out);
+    }
+
+    /// What is held here, so that a peer can tell what it need not send: the maximal messages, and of each chain the last
+    /// reply, and those one, two, four, eight … further down. Maximal messages alone would not do: a peer that knows none of
+    /// them would begin with the oldest messages, the same ones each time.
+    fn landmarks(&self) -> Refs {
+        let mut landmarks: Vec<Ix> = self.dag.maximal().take(Refs::COUNT_MAX / 2).collect();
+        let acceptors = self.config.trust.acceptors();
+        let share = (Refs::COUNT_MAX - landmarks.len()) / acceptors.len().max(1);
+        for acceptor in acceptors.iter() {
+            let (mut at, mut steps, mut next, mut taken) = (self.dag.last(acceptor), 0, 0, 0);
+            while let Some(ix) = at.filter(|_| taken < share) {
+                if steps == next {
+                    landmarks.push(ix);
+                    taken += 1;
+                    next = (2 * next).max(1);
+                }
+                steps += 1;
+                at = self.dag.node(ix).prev;
+            }
+        }
+        Refs::new(landmarks.into_iter().map(|ix| self.dag.node(ix).message.id()))
     }
 
     /// The maximal messages, as many as one packet takes.

@@ -34,24 +34,36 @@ impl Instance {
         if !tips.is_empty() {
             self.send_tips(peer, tips, Answer::Given, out);
         }
+        self.remind(peer, out);
         for announcement in self.rounds.announcements() {
             let packet = Packet::Announcement(announcement.clone());
             out.send.push((Target::One(peer), packet));
         }
     }
 
-    /// Asks everybody what they hold: this node may have missed it.
-    pub(crate) fn look_around(&self, out: &mut Effects) {
+    /// Sends a peer its own last reply and proposal: one that does not know them has lost its store.
+    fn remind(&self, peer: Peer, out: &mut Effects) {
+        let Peer::Acceptor(acceptor) = peer else { return };
+        let proposals = self.dag.proposals().values().rev().copied();
+        let mut proposals = proposals.filter(|ix| self.dag.node(*ix).signer() == acceptor);
+        for ix in self.dag.last(acceptor).into_iter().chain(proposals.next()) {
+            let packet = Packet::Message(self.dag.node(ix).message.clone(), Refs::default());
+            out.send.push((Target::One(peer), packet));
+        }
+    }
+
+    /// Asks what others hold: this node may have missed it.
+    pub(crate) fn look_at(&self, others: Target, out: &mut Effects) {
         let packet =
             Packet::Tips { place: self.place.clone(), tips: self.tips(), answer: Answer::Wanted };
-        out.send.push((Target::All, packet));
+        out.send.push((others, packet));
     }
 
     pub(super) fn compare(&mut self, from: Peer, tips: &Refs, answer: Answer, out: &mut Effects) {
         let unknown = tips.iter().copied().filter(|id| self.dag.find(id).is_none());
         let unknown: Vec<MessageId> = unknown.collect();
         let unasked = self.inbox.hear_of(from, unknown.into_iter(), None);
-        self.ask(from, unasked, out);
+        self.want(from, unasked);
         if answer == Answer::Wanted {
             self.greet(from, out);
         }

@@ -45,6 +45,19 @@ struct Awaited {
     /// Messages that wait for it.
     by: Vec<MessageId>,
     attempts: u32,
+    /// Signers of what waits for it, by way of others too: two are enough to say whether one is not a given signer.
+    above: [Option<AcceptorId>; 2],
+}
+
+impl Awaited {
+    /// Whether that is news.
+    fn add_above(&mut self, signer: AcceptorId) -> bool {
+        if self.above.contains(&Some(signer)) {
+            return false;
+        }
+        let free = self.above.iter_mut().find(|one| one.is_none());
+        free.map(|free| *free = Some(signer)).is_some()
+    }
 }
 
 /// The waiting messages of a signer, oldest first.
@@ -64,6 +77,11 @@ impl Inbox {
         queue.order.push_back(id);
         queue.bytes += bytes;
         self.waiting.insert(id, Waiting { message, from, missing: missing.len(), bytes });
+        let mut above = self.awaited.get(&id).map(|awaited| awaited.above).unwrap_or_default();
+        if !above.contains(&Some(signer)) {
+            above.rotate_right(1);
+            above[0] = Some(signer);
+        }
         let mut unasked = Vec::new();
         for missing in missing {
             let awaited = self.awaited.entry(missing).or_default();
@@ -72,6 +90,7 @@ impl Inbox {
                 awaited.attempts = 1;
                 unasked.push(missing);
             }
+            above.into_iter().flatten().for_each(|signer| self.sink(missing, signer));
         }
         while self.signers.get(&signer).is_some_and(|queue| queue.bytes > WAITING_BYTES_MAX) {
             let oldest = self.signers.get(&signer).and_then(|queue| queue.order.front().copied());
@@ -103,29 +122,23 @@ impl Inbox {
         self.waiting.len()
     }
 
+    /// Takes note that a message of `signer` waits for `id`, by way of others perhaps. Each entry changes twice at most, so
+    /// this costs no more than there are references.
+    fn sink(&mut self, id: MessageId, signer: AcceptorId) {
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            let news = self.awaited.get_mut(&id).is_some_and(|awaited| awaited.add_above(signer));
+            if let Some(waiting) = self.waiting.get(&id).filter(|_| news) {
+                open.extend(waiting.message.refs());
+            }
+        }
+    }
+
     /// Whether a message of somebody other than `signer` waits for `id`, perhaps by way of others that wait, or the
     /// proposer who hinted at it is somebody else.
     pub fn needs(&self, id: &MessageId, signer: AcceptorId) -> bool {
-        if self.hearsay.is_hinted(id, signer) {
-            return true;
-        }
-        if !self.awaited.contains_key(id) {
-            return false;
-        }
-        let mut seen = BTreeSet::new();
-        let mut open = vec![*id];
-        while let Some(id) = open.pop() {
-            for waiter in self.awaited.get(&id).into_iter().flat_map(|awaited| &awaited.by) {
-                let Some(waiting) = self.waiting.get(waiter) else { continue };
-                if waiting.message.signer() != signer {
-                    return true;
-                }
-                if seen.insert(*waiter) {
-                    open.push(*waiter);
-                }
-            }
-        }
-        false
+        let foreign = |awaited: &Awaited| awaited.above.iter().flatten().any(|one| *one != signer);
+        self.awaited.get(id).is_some_and(foreign) || self.hearsay.is_hinted(id, signer)
     }
 
     /// Whether `id` is known to be ill-formed.

@@ -14,7 +14,7 @@ pub use inbox::WAITING_BYTES_MAX;
 use crate::config::Config;
 use crate::dag::{Dag, Ix};
 use crate::engine::{Effects, Engine, Guard, Peer, Timer, TimerKind};
-use crate::ids::{Ballot, Place, Round, Slot, ValueHash};
+use crate::ids::{Ballot, MessageId, Place, Round, Slot, ValueHash};
 use crate::message::{Announcement, Answer, Kind, Message, Refs, Verified};
 use crate::record::Record;
 use crate::replica::Judgement;
@@ -25,7 +25,7 @@ use inbox::Inbox;
 use learner::Learners;
 use proposer::Proposer;
 use rounds::Rounds;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ pub struct Instance {
     rounds: Rounds,
     /// Acceptors to which the link is down.
     unreachable: AcceptorSet,
+    /// What to ask for at the end of the batch, and whom.
+    unasked: BTreeMap<Peer, BTreeSet<MessageId>>,
     /// Who was last asked for messages, and how many there were then.
     asked: Option<(Peer, usize)>,
     /// Whether the timer of the wait for missing messages runs: more to ask for must not put it off.
@@ -160,6 +162,8 @@ pub enum Action {
         /// What it holds.
         have: Refs,
     },
+    /// Ask for what came to be missing.
+    AskAll,
     /// Ask the next peer for what is missing.
     AskAgain,
     /// Ask the same peer for the rest.
@@ -232,6 +236,7 @@ impl Engine for Instance {
         exchange::may_greet,
         exchange::may_compare,
         exchange::may_answer,
+        admission::may_ask,
         admission::may_ask_again,
         learner::may_count,
         learner::may_decide,
@@ -261,6 +266,7 @@ impl Engine for Instance {
             Action::Greet(peer) => self.greet(peer, out),
             Action::Compare { from, tips, answer } => self.compare(from, &tips, answer, out),
             Action::Answer { from, want, have } => self.answer(from, &want, &have, out),
+            Action::AskAll => self.ask_all(out),
             Action::AskAgain => self.ask_again(out),
             Action::AskOn(peer) => self.ask_on(peer, out),
             Action::Count(ix) => self.count(ix),
@@ -304,6 +310,7 @@ impl Instance {
             proposer: Proposer::default(),
             rounds,
             unreachable: AcceptorSet::EMPTY,
+            unasked: BTreeMap::new(),
             asked: None,
             fetching: false,
             stranger: false,
@@ -475,6 +482,11 @@ impl Instance {
     /// Learners for which a certificate is there.
     pub fn certified(&self) -> LearnerSet {
         self.learners.certified()
+    }
+
+    /// Whether every learner has decided.
+    pub fn is_decided(&self) -> bool {
+        self.config.trust.learners().iter().all(|learner| self.decided(learner).is_some())
     }
 
     /// The last own reply.

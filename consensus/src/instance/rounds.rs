@@ -188,7 +188,7 @@ impl Instance {
             let unknown: Vec<_> = unknown.copied().collect();
             let teller = Peer::Acceptor(acceptor);
             let unasked = self.inbox.hear_of(teller, unknown.into_iter(), None);
-            self.ask(teller, unasked, out);
+            self.want(teller, unasked);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What two nodes say to each other, and its encoding.
 
 use super::verified::SignatureError;
-use super::{Announcement, Keys, Message, Refs, Verified};
+use super::{Announcement, Keys, Kind, Message, Refs, Verified};
 use crate::ids::{MessageId, Place};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::sync::Arc;
@@ -62,6 +62,9 @@ pub enum PacketError {
     /// Not in the canonical encoding.
     #[error("not a packet: {0}")]
     Malformed(#[from] std::io::Error),
+    /// A hint with something that is not a proposal.
+    #[error("a {0} comes with a hint; only a 1a may")]
+    Hint(Kind),
     /// Not signed by whom it says.
     #[error("refused: {0}")]
     Signature(#[from] SignatureError),
@@ -103,6 +106,9 @@ impl Packet {
             return Err(PacketError::TooLong(bytes.len()));
         }
         let packet = match borsh::from_slice(bytes)? {
+            Wire::Message(message, _, hint) if !hint.is_empty() && message.kind() != Kind::OneA => {
+                return Err(PacketError::Hint(message.kind()));
+            }
             Wire::Message(message, signature, hint) => {
                 Packet::Message(keys.verify(message, signature)?, hint)
             }

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::engine::{Effects, Fault, Peer, Request, Target};
 use crate::ids::{Place, Slot};
 use crate::instance::{Instance, SlotEvent};
-use crate::message::{Answer, Packet};
+use crate::message::{Answer, Message, Packet, Verified};
 use crate::record::Record;
 use crate::rules::Mutant;
 use amnesia::Amnesia;
@@ -49,6 +49,10 @@ pub struct Replica {
     seen: Slot,
     /// Slots to settle.
     touched: BTreeSet<Slot>,
+    /// Whether the window may have moved in this batch.
+    moved: bool,
+    /// The slots below are not in the window any more.
+    passed: Slot,
     amnesia: Amnesia,
     /// Acceptors to which the link is down.
     unreachable: AcceptorSet,
@@ -69,6 +73,8 @@ impl Replica {
             opened: Slot(0),
             seen: Slot(0),
             touched: BTreeSet::new(),
+            moved: false,
+            passed: Slot(0),
             amnesia: Amnesia::new(config.memory),
             unreachable: AcceptorSet::EMPTY,
             config: Arc::new(config),
@@ -153,12 +159,18 @@ impl Replica {
 
     /// The end of a batch: takes in what arrived, answers, and moves the window.
     pub fn settle(&mut self, out: &mut Effects) {
-        while let Some(slot) = self.touched.pop_first() {
-            let from = out.decided.len();
-            if let Some(instance) = self.instances.get_mut(&slot) {
-                instance.settle(out);
+        loop {
+            while let Some(slot) = self.touched.pop_first() {
+                let from = out.decided.len();
+                if let Some(instance) = self.instances.get_mut(&slot) {
+                    instance.settle(out);
+                }
+                self.note(slot, from, out);
             }
-            self.note(slot, from, out);
+            if !std::mem::take(&mut self.moved) {
+                break;
+            }
+            self.move_window(out);
         }
     }
 
@@ -220,6 +232,12 @@ impl Replica {
             self.hear_highest(from, slot, answer, out);
             return;
         }
+        if let Packet::Message(message, _) = &packet
+            && self.is_forgotten(message)
+        {
+            out.faults.push(Fault::OwnMessageUnknown { id: message.id() });
+            self.forget(out);
+        }
         if !self.admits(from, slot, out) {
             return;
         }
@@ -252,9 +270,18 @@ impl Replica {
         if stranger && !self.amnesia.silences(slot) {
             self.forget(out);
         }
-        if out.decided.len() > from {
-            self.move_window(out);
-        }
+        self.moved |= out.decided.len() > from;
+    }
+
+    /// Whether this node must have signed a message, and has nothing of its slot.
+    fn is_forgotten(&self, message: &Verified<Message>) -> bool {
+        let slot = message.place.slot;
+        self.config.me == Some(message.signer())
+            && !self.amnesia.silences(slot)
+            && !self.instances.contains_key(&slot)
+            && !self.is_retired(slot)
+            && !self.parked.contains_key(&slot)
+            && !self.loading.contains(&slot)
     }
 
     /// The store was lost, or is not what it was.
@@ -303,7 +330,13 @@ impl Replica {
         let Peer::Acceptor(acceptor) = from else { return };
         if opened > self.seen {
             self.seen = opened;
-            self.move_window(out);
+            self.moved = true;
+        }
+        // Whoever has gone further may be done with slots that are open here, and will not mention them.
+        for instance in self.instances.range(..opened).map(|(_, instance)| instance) {
+            if !instance.is_decided() {
+                instance.look_at(Target::One(from), out);
+            }
         }
         self.hear_report(acceptor, opened, out);
     }

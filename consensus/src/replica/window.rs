@@ -1,7 +1,7 @@
 //! Which slots are open: opening, retiring, parking and bringing back.
 
 use super::Replica;
-use crate::engine::{Effects, Fault, Peer, Request};
+use crate::engine::{Effects, Fault, Peer, Request, Target};
 use crate::ids::{Slot, ValueHash};
 use crate::instance::{Instance, SlotEvent};
 use crate::record::Record;
@@ -83,12 +83,22 @@ impl Replica {
         for slot in low {
             self.park(slot, out);
         }
-        let top = Slot(self.window_top().0.min(self.seen.0.saturating_sub(1)));
-        for slot in (self.frontier().0..=top.0).map(Slot) {
-            if slot < self.seen && self.may_open(slot) && !self.is_full() {
+        // Slots that the window passed without their being opened here are wanted: this node is behind in them.
+        for slot in (self.passed.0..bottom.0).map(Slot) {
+            if self.may_open(slot) && !self.parked.contains_key(&slot) {
+                self.parked.insert(slot, 0);
+                self.ask_for(slot, out);
+            }
+        }
+        self.passed = self.passed.max(bottom);
+        let known = self.seen.max(self.frontier());
+        let top = Slot(self.window_top().0.min(known.0.saturating_sub(1)));
+        for slot in (bottom.0..=top.0).map(Slot) {
+            let stored = self.parked.contains_key(&slot) || self.loading.contains(&slot);
+            if slot < known && !stored && self.may_open(slot) && !self.is_full() {
                 self.open(slot, out);
                 if let Some(instance) = self.instances.get(&slot) {
-                    instance.look_around(out);
+                    instance.look_at(Target::All, out);
                 }
             }
         }
@@ -134,7 +144,7 @@ impl Replica {
             self.park(oldest, out);
         }
         if let Some(instance) = self.instances.get(&slot) {
-            instance.look_around(out);
+            instance.look_at(Target::All, out);
         }
     }
 
@@ -172,6 +182,6 @@ impl Replica {
                 self.revive_some(out);
             }
         }
-        self.move_window(out);
+        self.moved = true;
     }
 }

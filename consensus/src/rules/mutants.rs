@@ -11,6 +11,11 @@ pub struct Rules {
 pub const MUTANTS: bool = cfg!(feature = "mutants");
 
 impl Rules {
+    /// Whether they are the protocol's.
+    pub fn are_sound(self) -> bool {
+        self == Rules::default()
+    }
+
     /// The protocol's rules with one bug.
     #[cfg(feature = "mutants")]
     pub fn with(mutant: Mutant) -> Self {
