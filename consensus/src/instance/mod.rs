@@ -245,6 +245,7 @@ impl Engine for Instance {
         rounds::may_place,
         rounds::may_catch_up,
         rounds::may_end_round,
+        rounds::may_announce,
         rounds::may_speak_up,
         proposer::may_hurry,
         proposer::may_keep_block,

@@ -25,6 +25,8 @@ pub(super) struct Rounds {
     heard: BTreeMap<AcceptorId, Round>,
     /// The highest announcement of each.
     announcements: BTreeMap<AcceptorId, Arc<Verified<Announcement>>>,
+    /// Whether others have still to be told that this acceptor is in a new round.
+    owed: bool,
     /// The round whose timer runs.
     running: Option<Round>,
 }
@@ -37,6 +39,7 @@ impl Rounds {
             round: Round(0),
             heard: BTreeMap::new(),
             announcements: BTreeMap::new(),
+            owed: false,
             running: None,
         }
     }
@@ -157,6 +160,13 @@ pub(super) fn may_catch_up(instance: &Instance, event: &SlotEvent) -> Option<Act
     blocking.then_some(Action::LeaveRound)
 }
 
+/// Whether others have to be told of a new round. Of several that are left in one go, only the last is worth a word.
+pub(super) fn may_announce(instance: &Instance, event: &SlotEvent) -> Option<Action> {
+    let owed = matches!(event, SlotEvent::Settle) && instance.rounds.owed;
+    let settled = owed && !instance.is_silent() && may_catch_up(instance, event).is_none();
+    settled.then_some(Action::Announce)
+}
+
 /// Nothing was said in the slot for a while: others may not know that it is open.
 pub(super) fn may_speak_up(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let SlotEvent::Timer(TimerKind::Quiet) = event else { return None };
@@ -209,16 +219,13 @@ impl Instance {
         self.rounds.running = None;
     }
 
-    /// Goes to the next round: stores that, and says so.
+    /// Goes to the next round.
     pub(super) fn leave_round(&mut self, out: &mut Effects) {
         let round = self.rounds.round.next();
         self.rounds.round = round;
-        out.store.push(Record::Round { slot: self.place.slot, round });
+        self.rounds.owed = true;
         if let Some(acceptor) = &mut self.acceptor {
             acceptor.stir();
-        }
-        if !self.is_silent() {
-            self.announce(out);
         }
         let proposer = self.config.trust.schedule().proposer(self.place.slot, round);
         if self.config.me == Some(proposer) {
@@ -228,9 +235,13 @@ impl Instance {
         }
     }
 
+    /// Stores the round, and says so.
     pub(super) fn announce(&mut self, out: &mut Effects) {
         let (Some(me), Some(acceptor)) = (self.config.me, &self.acceptor) else { return };
         let round = self.rounds.round;
+        if std::mem::take(&mut self.rounds.owed) {
+            out.store.push(Record::Round { slot: self.place.slot, round });
+        }
         let maximal = acceptor.recent().map(|ix| self.dag.node(ix).message.id());
         let maximal = Refs::new(maximal);
         let place = self.place.clone();

@@ -45,7 +45,9 @@ pub struct Replica {
     loading: BTreeSet<Slot>,
     /// How many slots were opened: one more than the highest.
     opened: Slot,
-    /// How many slots others say they have opened.
+    /// How many slots each acceptor says it has opened.
+    said: BTreeMap<AcceptorId, Slot>,
+    /// How many so many of them have opened that some learner has no quorum of others.
     seen: Slot,
     /// Slots to settle.
     touched: BTreeSet<Slot>,
@@ -71,6 +73,7 @@ impl Replica {
             revived: VecDeque::new(),
             loading: BTreeSet::new(),
             opened: Slot(0),
+            said: BTreeMap::new(),
             seen: Slot(0),
             touched: BTreeSet::new(),
             moved: false,
@@ -328,10 +331,7 @@ impl Replica {
             out.send.push((Target::One(from), Packet::Highest { place, answer: Answer::Given }));
         }
         let Peer::Acceptor(acceptor) = from else { return };
-        if opened > self.seen {
-            self.seen = opened;
-            self.moved = true;
-        }
+        self.hear_opened(acceptor, opened);
         // Whoever has gone further may be done with slots that are open here, and will not mention them.
         for instance in self.instances.range(..opened).map(|(_, instance)| instance) {
             if !instance.is_decided() {

@@ -5,7 +5,7 @@ use crate::engine::{Effects, Fault, Peer, Request, Target};
 use crate::ids::{Slot, ValueHash};
 use crate::instance::{Instance, SlotEvent};
 use crate::record::Record;
-use hpaxos_learner_graph::LearnerId;
+use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
 
 /// Parked slots that are in memory at a time.
 const REVIVED_MAX: usize = 64;
@@ -39,8 +39,8 @@ impl Replica {
             self.ask_for(slot, out);
             return false;
         }
-        if matches!(from, Peer::Acceptor(_)) && slot >= self.seen {
-            self.seen = slot.next();
+        if let Peer::Acceptor(acceptor) = from {
+            self.hear_opened(acceptor, slot.next());
         }
         if slot > self.window_top() || self.is_full() {
             out.faults.push(Fault::BeyondWindow { from, slot });
@@ -48,6 +48,31 @@ impl Replica {
         }
         self.open(slot, out);
         true
+    }
+
+    /// An acceptor speaks of a slot as open. One alone is not believed: it could make everybody open all that the window has.
+    pub(super) fn hear_opened(&mut self, acceptor: AcceptorId, opened: Slot) {
+        let said = self.said.entry(acceptor).or_default();
+        if opened <= *said {
+            return;
+        }
+        *said = opened;
+        if opened <= self.seen {
+            return;
+        }
+        let mut said: Vec<_> =
+            self.said.iter().map(|(acceptor, said)| (*said, *acceptor)).collect();
+        said.sort_unstable();
+        let trust = &self.config.trust;
+        let mut ahead = AcceptorSet::EMPTY;
+        while let Some((opened, acceptor)) = said.pop() {
+            ahead.insert(acceptor);
+            if trust.learners().iter().any(|learner| trust.is_blocking(learner, &ahead)) {
+                self.moved |= opened > self.seen;
+                self.seen = self.seen.max(opened);
+                return;
+            }
+        }
     }
 
     /// Opens the lowest slot that is not, if the window has one.
