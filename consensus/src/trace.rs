@@ -94,7 +94,7 @@ pub enum Line {
         /// The judgement.
         valid: bool,
     },
-    /// A node made a proposal.
+    /// A node got the new block that it may propose in a round.
     Propose {
         /// Who.
         node: String,
@@ -163,6 +163,11 @@ pub enum Line {
         history: String,
         /// The state after it.
         state_root: String,
+    },
+    /// The end of a batch: the node took in what had come in it, and answered.
+    Settle {
+        /// Which one.
+        node: String,
     },
     /// A node stopped without warning.
     Crash {

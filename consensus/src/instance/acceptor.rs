@@ -286,8 +286,7 @@ impl Instance {
         let ballot = self.dag.node(proposal).facts.ballot;
         let valid = self.values.get(&ballot.value) == Some(&Judgement::Valid)
             || rules.breaks(Mutant::VoteUnjudged);
-        let first = acceptor.answered.is_none_or(|answered| answered < ballot.round)
-            || rules.breaks(Mutant::AnswerTwice);
+        let first = acceptor.answered.is_none_or(|answered| answered < ballot.round);
         let draft = acceptor.draft(&self.dag, ReplyKind::OneB, Some(proposal));
         if valid
             && first

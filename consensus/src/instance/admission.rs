@@ -20,12 +20,16 @@ const PROPOSALS_MAX: usize = 2;
 
 /// A message that may enter the DAG or wait for what it references.
 pub(super) fn may_admit(instance: &Instance, event: &SlotEvent) -> Option<Action> {
-    let SlotEvent::Message { from, message, hint } = event else { return None };
+    let (from, message, hint, recorded) = match event {
+        SlotEvent::Message { from, message, hint } => (from, message, hint, false),
+        SlotEvent::Recorded { from, message, hint } => (from, message, hint, true),
+        _ => return None,
+    };
     let id = message.id();
     if instance.dag.find(&id).is_some() || instance.inbox.holds(&id) {
         return None;
     }
-    if !instance.inbox.needs(&id, message.signer()) && !is_welcome(instance, message) {
+    if !recorded && !instance.inbox.needs(&id, message.signer()) && !is_welcome(instance, message) {
         return None;
     }
     let (from, message, hint) = (*from, message.clone(), hint.clone());

@@ -30,10 +30,8 @@ pub(super) fn may_answer(_: &Instance, event: &SlotEvent) -> Option<Action> {
 
 impl Instance {
     pub(super) fn greet(&self, peer: Peer, out: &mut Effects) {
-        let tips = self.tips();
-        if !tips.is_empty() {
-            self.send_tips(peer, tips, Answer::Given, out);
-        }
+        // Even if there are none: for whom the slot is over answers with certificates.
+        self.send_tips(peer, self.tips(), Answer::Given, out);
         self.remind(peer, out);
         for announcement in self.rounds.announcements() {
             let packet = Packet::Announcement(announcement.clone());
@@ -80,7 +78,7 @@ impl Instance {
         }
     }
 
-    fn send_tips(&self, peer: Peer, tips: Refs, answer: Answer, out: &mut Effects) {
+    pub(super) fn send_tips(&self, peer: Peer, tips: Refs, answer: Answer, out: &mut Effects) {
         let packet = Packet::Tips { place: self.place.clone(), tips, answer };
         out.send.push((Target::One(peer), packet));
     }

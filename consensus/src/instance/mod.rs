@@ -67,6 +67,15 @@ pub enum SlotEvent {
         /// The hint.
         hint: Refs,
     },
+    /// A message that a trace says was admitted: there was room for it, or somebody needed it.
+    Recorded {
+        /// Who sent it.
+        from: Peer,
+        /// The message.
+        message: Arc<Verified<Message>>,
+        /// The hint.
+        hint: Refs,
+    },
     /// The announcement of a round came.
     Announcement {
         /// The announcement.

@@ -4,7 +4,7 @@ use super::{Action, Instance, Judgement, SlotEvent};
 use crate::engine::{Effects, Request, Target, TimerKind};
 use crate::ids::{Round, ValueHash};
 use crate::message::{Body, Kind, Message, Packet, Refs};
-use crate::rules::{Choice, Mutant, choose};
+use crate::rules::{Choice, choose};
 use hpaxos_learner_graph::AcceptorSet;
 use std::sync::Arc;
 
@@ -70,10 +70,7 @@ impl Instance {
     /// Round 0: at once. Later: when a quorum of the target has announced the round and what they announced is here, or when
     /// the proposer has waited long enough.
     fn knows_enough(&self, round: Round) -> bool {
-        if round == Round(0)
-            || self.proposer.impatient == Some(round)
-            || self.config.rules.breaks(Mutant::ProposeBlindly)
-        {
+        if round == Round(0) || self.proposer.impatient == Some(round) {
             return true;
         }
         let trust = &self.config.trust;

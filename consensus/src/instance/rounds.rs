@@ -3,7 +3,7 @@
 use super::{Action, Instance, SlotEvent};
 use crate::engine::{Effects, Peer, Target, Timer, TimerKind};
 use crate::ids::Round;
-use crate::message::{Acceptor, Announcement, Packet, Refs, Verified};
+use crate::message::{Acceptor, Announcement, Answer, Packet, Refs, Verified};
 use crate::record::Record;
 use crate::rules::Mutant;
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
@@ -191,6 +191,10 @@ impl Instance {
         self.rounds.hear(acceptor, round);
         self.rounds.announcements.insert(acceptor, announcement.clone());
         out.send.push((Target::All, Packet::Announcement(announcement.clone())));
+        // Who has nothing yet came late, and nobody may have anything to say any more.
+        if announcement.maximal.is_empty() && !self.dag.is_empty() {
+            self.send_tips(Peer::Acceptor(acceptor), self.tips(), Answer::Given, out);
+        }
         // Only the proposer needs what its voters hold.
         let schedule = self.config.trust.schedule();
         if self.config.me == Some(schedule.proposer(self.place.slot, round)) {

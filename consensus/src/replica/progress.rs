@@ -17,6 +17,11 @@ impl Progress {
         self.next
     }
 
+    /// One more than the highest that is done.
+    pub fn end(&self) -> Slot {
+        self.beyond.last().map_or(self.next, |last| last.next())
+    }
+
     pub fn holds(&self, slot: Slot) -> bool {
         slot < self.next || self.beyond.contains(&slot)
     }

@@ -116,6 +116,11 @@ impl Replica {
             }
         }
         self.passed = self.passed.max(bottom);
+        // A learner that decided something in the window is back: what it missed is wanted.
+        let is_back = |one: &super::Progress| one.next() < bottom && one.end() > bottom;
+        if !self.parked.is_empty() && self.decided.values().any(is_back) {
+            self.revive_some(out);
+        }
         let known = self.seen.max(self.frontier());
         let top = Slot(self.window_top().0.min(known.0.saturating_sub(1)));
         for slot in (bottom.0..=top.0).map(Slot) {

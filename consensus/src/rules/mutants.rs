@@ -102,16 +102,12 @@ mutants! {
     ProposeAgain = "propose-again",
     /// A lost store is not noticed.
     IgnoreAmnesia = "ignore-amnesia",
-    /// A second 1a of a round is answered too, as if the first had not been.
-    AnswerTwice = "answer-twice",
     /// A 1a is taken in before its value is there, unanswered.
     DoNotWaitForValues = "do-not-wait-for-values",
     /// A value is voted for without being judged.
     VoteUnjudged = "vote-unjudged",
     /// A proposer always proposes its own block.
     ProposeOwnAlways = "propose-own-always",
-    /// A proposer of a later round proposes at once, before it has heard from a quorum.
-    ProposeBlindly = "propose-blindly",
     /// An acceptor leaves its round as soon as one other has.
     RoundsFollowAnybody = "rounds-follow-anybody",
     /// The timer of a round never runs.
