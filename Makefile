@@ -34,6 +34,7 @@ testnet: setup ## Run a local multi-chain network.
 
 test: setup ## Run all tests.
 	cargo test --workspace --locked
+	cargo test --locked -p hpaxos-spec --features mutants --test mutants --test dag_twin broken known
 
 ci: test format clippy docs deny typos ## Everything that has to pass.
 
@@ -42,6 +43,7 @@ format:
 
 clippy:
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	cargo clippy -p hpaxos-spec --features mutants --all-targets --locked -- --deny warnings
 
 docs:
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked
@@ -55,8 +57,11 @@ typos: $(TOOLS)/bin/typos
 audit: $(TOOLS)/bin/cargo-deny ## Look up known vulnerabilities of the dependencies (needs a network).
 	cargo deny --locked check advisories
 
-long: setup ## The long searches: a million random graphs against brute force.
+long: setup ## The long searches: a million random graphs and DAGs, 100,000 storms, mutants afresh.
 	HPAXOS_TWIN_GRAPHS=1000000 cargo test --release --locked -p hpaxos-spec --test learner_graph_twin -- --nocapture
+	HPAXOS_TWIN_DAGS=1000000 cargo test --release --locked -p hpaxos-spec --test dag_twin -- --nocapture
+	HPAXOS_SIMULATOR_SEEDS=100000 cargo test --release --locked -p hpaxos-spec --test simulator -- --nocapture
+	cargo test --release --locked -p hpaxos-spec --features mutants --test mutants -- --ignored --nocapture
 
 bench: setup ## Measure; prints the figures of docs/figures.md.
 	scripts/bench-graph.sh

@@ -26,6 +26,8 @@ pub enum Property {
     /// See its sentence.
     BoundedMemory,
     /// See its sentence.
+    Rounds,
+    /// See its sentence.
     Liveness,
     /// See its sentence.
     Assertions,
@@ -41,6 +43,7 @@ impl Property {
         Property::WellFormedness,
         Property::Durability,
         Property::BoundedMemory,
+        Property::Rounds,
         Property::Liveness,
         Property::Assertions,
     ];
@@ -55,6 +58,7 @@ impl Property {
             Property::WellFormedness => "well-formedness",
             Property::Durability => "durability",
             Property::BoundedMemory => "bounded-memory",
+            Property::Rounds => "rounds",
             Property::Liveness => "liveness",
             Property::Assertions => "assertions",
         }
@@ -86,6 +90,10 @@ impl Property {
             Property::BoundedMemory => {
                 "A safe acceptor replies to a ballot once, and once more for each learner and phase; what nobody \
                  needs, and what waits, is bounded for each signer."
+            }
+            Property::Rounds => {
+                "Byzantine acceptors that do not block every learner drag nobody: a turn of all learners takes the \
+                 timer of a safe acceptor."
             }
             Property::Liveness => {
                 "Once the network is synchronous and all safe nodes are up, every live learner decides every slot \

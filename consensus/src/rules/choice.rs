@@ -16,8 +16,9 @@ pub enum Choice {
 }
 
 /// A value for which a quorum of `target` would be fresh, given all that `dag` holds: the value of the highest 2a that
-/// names a learner connected to the target; if nothing binds, the proposer's own; else any that was proposed. If there is
-/// no such value, the first again: some vote may still turn out to be fresh. Only `available` values are candidates.
+/// names a learner connected to the target; if nothing binds, the proposer's own; else one that somebody locked: any other
+/// has no more fresh votes than the proposer's own. If there is no such value, the first again: some vote may still turn
+/// out to be fresh. Only `available` values are candidates.
 pub fn choose(dag: &Dag, target: LearnerId, available: impl Fn(ValueHash) -> bool) -> Choice {
     let (trust, rules) = (dag.trust(), dag.rules());
     if rules.breaks(Mutant::ProposeOwnAlways) {
@@ -28,11 +29,29 @@ pub fn choose(dag: &Dag, target: LearnerId, available: impl Fn(ValueHash) -> boo
         dag.overtakers()[class].ballots().filter(|ballot| available(ballot.value)).max()
     });
     let bound = highest.max().map(|ballot: Ballot| Choice::Value(ballot.value));
-    let proposed = dag.proposals().keys().rev().map(|ballot| ballot.value);
-    let proposed = proposed.filter(|value| available(*value)).map(Choice::Value);
-    let mut candidates = bound.into_iter().chain([Choice::Own]).chain(proposed);
+    let locked = locked_values(dag, target).into_iter();
+    let locked = locked.filter(|value| available(*value)).map(Choice::Value);
+    let mut candidates = bound.into_iter().chain([Choice::Own]).chain(locked);
     let hopeful = candidates.find(|choice| has_fresh_quorum(dag, target, *choice, rules));
     hopeful.or(bound).unwrap_or(Choice::Own)
+}
+
+/// The values that members of `target` have locked, by falling ballot.
+fn locked_values(dag: &Dag, target: LearnerId) -> Vec<ValueHash> {
+    let members = dag.trust().log().members(target);
+    let last = members.iter().filter_map(|acceptor| dag.last(acceptor));
+    let facts = last.flat_map(|last| dag.node(last).facts.classes.iter());
+    let mut locks: Vec<Ballot> =
+        facts.flat_map(|facts| facts.soft.iter().chain(&facts.hard)).copied().collect();
+    locks.sort_unstable_by(|a, b| b.cmp(a));
+    locks.dedup();
+    let mut values: Vec<ValueHash> = Vec::new();
+    for lock in locks {
+        if !values.contains(&lock.value) {
+            values.push(lock.value);
+        }
+    }
+    values
 }
 
 /// Whether a quorum of `target` would be fresh for a value, computed over all acceptors that are not caught.

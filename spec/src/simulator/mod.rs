@@ -174,7 +174,7 @@ impl World {
 
     /// Lets things happen until everything is decided, or a property does not hold.
     fn run(&mut self) -> Option<Violation> {
-        while let Some(happening) = self.around.queue.next() {
+        while let Some(happening) = self.around.queue.advance() {
             self.steps += 1;
             self.happen(happening);
             self.look_for_refusals();
@@ -451,6 +451,36 @@ impl World {
             if let Actor::Safe(node) = actor {
                 node.check_evidence(&mut self.around);
             }
+        }
+        self.check_rounds();
+    }
+
+    /// Where the Byzantine acceptors do not block some learner, at least one round in each turn of all learners takes a safe
+    /// acceptor's timer, half of it if the proposer is known to be away.
+    fn check_rounds(&mut self) {
+        let trust = self.around.setting.trust.clone();
+        let mut down = self.around.scenario.traitors();
+        down = down.intersection(trust.acceptors());
+        let free = trust.learners().iter().any(|learner| !trust.is_blocking(learner, &down));
+        if !free || self.around.scenario.faults.has(faults::Fault::Clock) {
+            return;
+        }
+        let now = self.around.queue.now();
+        let (mut turns, mut turn) = (0, Duration::from_millis(250));
+        let mut least = turn;
+        while least <= now {
+            turns += 1;
+            turn = turn * 3 / 2;
+            least += turn;
+        }
+        let highest = (turns + 1) * trust.learners().len() as u64;
+        for (acceptor, actor) in &self.nodes {
+            let Actor::Safe(node) = actor else { continue };
+            let slots = (0..self.around.scenario.slots).map(Slot);
+            let round = slots.filter_map(|slot| node.round(slot)).max().unwrap_or_default();
+            self.around.properties.check(Property::Rounds, round.0 <= highest, || {
+                format!("{acceptor:?} is in round {round} after {now:?}; no more than {highest} can have ended")
+            });
         }
     }
 }

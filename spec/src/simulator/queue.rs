@@ -142,7 +142,7 @@ impl Queue {
     }
 
     /// The next thing; the clock moves to it.
-    pub fn next(&mut self) -> Option<Happening> {
+    pub fn advance(&mut self) -> Option<Happening> {
         let Planned { at: Reverse((time, _)), what } = self.heap.pop()?;
         self.now = time;
         Some(what)

@@ -150,7 +150,7 @@ fn random(index: usize) -> Arc<Setting> {
         let text = random_graph::file(&random_graph::graph(&mut rng));
         let Ok(graph) = file::read(&text) else { continue };
         let Ok(setting) = Setting::new(&format!("random-{index}"), graph) else { continue };
-        let learners = if index % 4 == 0 { 1 } else { 2 };
+        let learners = if index.is_multiple_of(4) { 1 } else { 2 };
         if setting.acceptors.len() >= 3 && setting.trust.learners().len() >= learners {
             return setting;
         }

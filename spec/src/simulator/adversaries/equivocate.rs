@@ -64,8 +64,8 @@ impl Equivocate {
                 let ballot = Ballot { round, value: *value };
                 Self::side(ballot) == side && world.judge(value) == Judgement::Valid
             };
-            let old = den.view(slot).dag.proposals().keys().rev().map(|ballot| ballot.value);
-            let old = old.filter(|value| known(value)).next();
+            let mut old = den.view(slot).dag.proposals().keys().rev().map(|ballot| ballot.value);
+            let old = old.find(known);
             let value = old.unwrap_or_else(|| {
                 loop {
                     let value = world.new_value(Judgement::Valid);

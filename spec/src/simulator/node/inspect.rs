@@ -1,0 +1,71 @@
+//! What those who watch want to know of a node.
+
+use super::Node;
+use crate::properties::Property;
+use crate::simulator::surroundings::Surroundings;
+use hpaxos_consensus::{Round, Slot};
+use hpaxos_learner_graph::LearnerId;
+
+impl Node {
+    /// Messages that nobody needs, of one signer, in one slot: what admission allows, and some that are under way.
+    pub(super) fn check_memory(&self, world: &mut Surroundings) {
+        let Some(replica) = &self.replica else { return };
+        let learners = world.setting.trust.learners().len();
+        let unneeded_max = 64.max(4 * (1 + 2 * learners)) + 2;
+        let waiting_max = world.setting.acceptors.len() * hpaxos_consensus::WAITING_BYTES_MAX / 256;
+        for slot in replica.open_slots() {
+            let Some(instance) = replica.instance(slot) else { continue };
+            for acceptor in world.setting.acceptors.iter().filter(|one| **one != self.me) {
+                let unneeded = instance.dag().unneeded(*acceptor);
+                let bounded = unneeded <= unneeded_max && instance.waiting() <= waiting_max;
+                world.properties.check(Property::BoundedMemory, bounded, || {
+                    format!(
+                        "{:?} holds {unneeded} messages of {acceptor:?} that nobody needs",
+                        self.me
+                    )
+                });
+            }
+        }
+    }
+
+    /// Whether each fork in its open slots was proven.
+    pub fn check_evidence(&self, world: &mut Surroundings) {
+        let Some(replica) = &self.replica else { return };
+        for slot in replica.open_slots() {
+            let forked = replica.instance(slot).map(|instance| *instance.dag().forked());
+            let byzantine = world.scenario.traitors();
+            let right = forked.is_none_or(|forked| forked.is_subset(&byzantine));
+            world.properties.check(Property::OneChain, right, || {
+                format!("at {:?} in {slot:?}, {forked:?} forked", self.me)
+            });
+        }
+    }
+
+    /// What a slot looks like here, for people.
+    pub fn describe(&self, slot: Slot) -> String {
+        let Some(replica) = &self.replica else { return "down".into() };
+        match replica.instance(slot) {
+            None => format!(
+                "{:?}: not open, parked {:?}, next {:?}, silent {}, lost {}",
+                self.me,
+                replica.parked_slots().collect::<Vec<_>>(),
+                replica.next_undecided(LearnerId::new(0)),
+                replica.is_silent(),
+                self.lost
+            ),
+            Some(instance) => format!(
+                "{:?}: round {}, {} messages, {} waiting, silent {}",
+                self.me,
+                instance.round(),
+                instance.dag().len(),
+                instance.waiting(),
+                replica.is_silent_in(slot)
+            ),
+        }
+    }
+
+    /// The round of a slot, if it is open.
+    pub fn round(&self, slot: Slot) -> Option<Round> {
+        Some(self.replica.as_ref()?.instance(slot)?.round())
+    }
+}
