@@ -34,7 +34,7 @@ testnet: setup ## Run a local multi-chain network.
 
 test: setup ## Run all tests.
 	cargo test --workspace --locked
-	cargo test --locked -p hpaxos-spec --features mutants --test mutants --test dag_twin broken known
+	cargo test --locked -p hpaxos-spec --features mutants --test mutants --test dag_twin -- broken_rules known_seeds
 
 ci: test format clippy docs deny typos ## Everything that has to pass.
 

@@ -58,7 +58,7 @@ fn all_pass(seeds: std::ops::Range<u64>, of: impl Fn(u64) -> Wanted + Sync) {
 
 #[test]
 fn every_property_holds_in_every_storm() {
-    let count = number("HPAXOS_SIMULATOR_SEEDS", 400);
+    let count = number("HPAXOS_SIMULATOR_SEEDS", 1_600);
     all_pass(1..1 + count, wanted);
 }
 
@@ -90,7 +90,7 @@ fn and_on_every_named_graph() {
 fn fresh_seeds() {
     let now = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
     let first = number("HPAXOS_SIMULATOR_SEED", now << 16);
-    all_pass(first..first + 40, wanted);
+    all_pass(first..first + 400, wanted);
 }
 
 /// The same seed twice, the same trace; and every fault happens in some of them.
