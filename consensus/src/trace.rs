@@ -169,6 +169,15 @@ pub enum Line {
         /// Which one.
         node: String,
     },
+    /// A parked slot was read from disk again: what the node had not stored of it is forgotten.
+    Loaded {
+        /// Where.
+        node: String,
+        /// The log.
+        log: LogName,
+        /// The slot.
+        slot: Slot,
+    },
     /// A node stopped without warning.
     Crash {
         /// Which one.

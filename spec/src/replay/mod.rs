@@ -1,8 +1,8 @@
 //! Runs a recorded trace again, through the engine and against the definitions, and says where they first differ.
 //!
 //! Each message is derived anew by the engine's DAG and by the naive twin. What a node took in is fed to a fresh instance,
-//! which must send and decide the same. A node is run again until it first crashes: what it had taken in but not stored is
-//! then unknown; from there on only its messages are checked.
+//! which must send and decide the same. A node is run again until it first crashes, and a slot until it is parked and
+//! read again: what had been taken in but not stored is then unknown, and only messages and decisions are checked.
 
 mod graph;
 mod messages;
@@ -196,6 +196,12 @@ impl<'a> Replay<'a> {
                 let learner = self.messages.graph.learner(learner);
                 let learner = learner.ok_or("the graph has no such learner")?;
                 self.feed(node, log, *slot, SlotEvent::Certified { learner, value: *value })
+            }
+            Line::Loaded { node, log, slot } => {
+                if let Some(state) = self.nodes.get_mut(&(node.clone(), log.clone(), *slot)) {
+                    state.rerun = None;
+                }
+                Ok(())
             }
             Line::Settle { node } => {
                 for ((name, _, _), state) in

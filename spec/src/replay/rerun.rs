@@ -23,7 +23,11 @@ impl Rerun {
         let me = config.me.expect("an acceptor is run again");
         let instance = Instance::new(config, slot);
         let (sent, decided) = (VecDeque::new(), BTreeSet::new());
-        Rerun { instance, touched: true, me, sent, decided, out: Effects::default() }
+        let mut rerun =
+            Rerun { instance, touched: true, me, sent, decided, out: Effects::default() };
+        // The batch in which the slot was opened, perhaps without anything else.
+        rerun.settle();
+        rerun
     }
 
     /// Feeds one thing that happened.

@@ -138,6 +138,9 @@ impl Recorder {
                         continue;
                     }
                 };
+                if dag.find(&one.message.id()).is_some() {
+                    continue;
+                }
                 let Ok(ix) = dag.insert(one.message, refs) else { continue };
                 written = true;
                 let message = trace::Message::new(dag.node(ix), &trust, &self.setting.graph);
@@ -158,12 +161,25 @@ impl Recorder {
     }
 
     /// A message entered a node's DAG.
-    pub fn receive(&mut self, node: AcceptorId, slot: Slot, id: MessageId, hint: Vec<MessageId>) {
+    pub fn receive(
+        &mut self,
+        node: AcceptorId,
+        message: &Arc<Verified<Message>>,
+        hint: Vec<MessageId>,
+    ) {
+        let (slot, id) = (message.place.slot, message.id());
         self.short(b'R', node, slot, &id.0);
-        if self.writes() {
-            let (node, log) = (self.name(node), self.setting.log().clone());
-            self.write(Line::Receive { node, log, slot, id, message: None, hint });
+        if !self.writes() {
+            return;
         }
+        // One that its signer hid, and a friend passed on: it counts as sent to the first who got it.
+        if self.library.get(&slot).is_none_or(|dag| dag.find(&id).is_none()) {
+            let to = Some(AcceptorSet::from_iter([node]));
+            self.early.push(Early { node: message.signer(), message: message.clone(), to });
+            self.write_sent(slot);
+        }
+        let (node, log) = (self.name(node), self.setting.log().clone());
+        self.write(Line::Receive { node, log, slot, id, message: None, hint });
     }
 
     /// A learner decided.
@@ -246,6 +262,14 @@ impl Recorder {
             let (node, log) = (self.name(node), self.setting.log().clone());
             let learner = self.setting.graph.learner_name(learner).to_owned();
             self.write(Line::Certified { node, log, slot, learner, value });
+        }
+    }
+
+    /// A parked slot is back.
+    pub fn loaded(&mut self, node: AcceptorId, slot: Slot) {
+        if self.writes() {
+            let (node, log) = (self.name(node), self.setting.log().clone());
+            self.write(Line::Loaded { node, log, slot });
         }
     }
 

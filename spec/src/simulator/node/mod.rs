@@ -200,7 +200,7 @@ impl Node {
         for message in effects.received.drain(..) {
             if message.signer() != self.me {
                 let hint = self.hints.remove(&message.id()).unwrap_or_default().to_vec();
-                world.recorder.receive(self.me, message.place.slot, message.id(), hint);
+                world.recorder.receive(self.me, &message, hint);
                 world.properties.held(self.me, message.id());
             }
         }
@@ -302,6 +302,7 @@ impl Node {
             Event::Block { slot, round, value } if is_open(replica, *slot) => {
                 recorder.propose(me, *slot, *round, *value);
             }
+            Event::Loaded { slot, .. } => recorder.loaded(me, *slot),
             Event::Certified { slot, learner, value } if is_open(replica, *slot) => {
                 recorder.certified(me, *slot, *learner, *value);
             }
