@@ -204,6 +204,8 @@ impl Node {
                 world.properties.held(self.me, message.id());
             }
         }
+        // A hint counts when its proposal is admitted with it, or never.
+        self.hints.clear();
     }
 
     fn handle(&mut self, input: Input, effects: &mut Effects, world: &mut Surroundings) {
