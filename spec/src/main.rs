@@ -7,6 +7,9 @@ mod commands;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What must be true of hpaxos, executable.
 #[derive(Parser)]
 #[command(name = "hpaxos-spec", version, max_term_width = 100)]

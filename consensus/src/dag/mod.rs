@@ -248,14 +248,18 @@ impl Dag {
     /// Everything at and below `roots` that `known` does not hold of, references first. Nothing below what `known` holds
     /// of is looked at.
     pub fn closure(&self, roots: &[Ix], known: impl Fn(Ix) -> bool) -> Vec<Ix> {
-        let mut found = BTreeSet::new();
-        let mut open: Vec<Ix> = roots.iter().copied().filter(|ix| !known(*ix)).collect();
+        let Some(top) = roots.iter().max() else { return Vec::new() };
+        let mut found = vec![false; top.index() + 1];
+        let mut open: Vec<Ix> = roots.to_vec();
+        let mut closure = Vec::new();
         while let Some(ix) = open.pop() {
-            if found.insert(ix) {
+            if !std::mem::replace(&mut found[ix.index()], true) && !known(ix) {
+                closure.push(ix);
                 let below = self.node(ix).refs.iter().copied();
-                open.extend(below.filter(|below| !known(*below) && !found.contains(below)));
+                open.extend(below.filter(|below| !found[below.index()]));
             }
         }
-        found.into_iter().collect()
+        closure.sort_unstable();
+        closure
     }
 }

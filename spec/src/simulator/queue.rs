@@ -90,37 +90,15 @@ pub enum Strike {
     Quiet,
 }
 
-struct Planned {
-    at: Reverse<(Time, u64)>,
-    what: Happening,
-}
-
-impl PartialEq for Planned {
-    fn eq(&self, other: &Self) -> bool {
-        self.at == other.at
-    }
-}
-
-impl Eq for Planned {}
-
-impl PartialOrd for Planned {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Planned {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.at.cmp(&other.at)
-    }
-}
-
 /// What is going to happen.
 #[derive(Default)]
 pub struct Queue {
     now: Time,
     planned: u64,
-    heap: BinaryHeap<Planned>,
+    /// When each thing happens, which it is of all that were planned, and where it is kept.
+    heap: BinaryHeap<Reverse<(Time, u64, usize)>>,
+    kept: Vec<Option<Happening>>,
+    free: Vec<usize>,
 }
 
 impl Queue {
@@ -131,9 +109,13 @@ impl Queue {
 
     /// Plans something for a time, or for now if that has passed.
     pub fn at(&mut self, time: Time, what: Happening) {
-        let at = Reverse((time.max(self.now), self.planned));
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.kept.push(None);
+            self.kept.len() - 1
+        });
+        self.kept[place] = Some(what);
+        self.heap.push(Reverse((time.max(self.now), self.planned, place)));
         self.planned += 1;
-        self.heap.push(Planned { at, what });
     }
 
     /// Plans something for later.
@@ -143,8 +125,9 @@ impl Queue {
 
     /// The next thing; the clock moves to it.
     pub fn advance(&mut self) -> Option<Happening> {
-        let Planned { at: Reverse((time, _)), what } = self.heap.pop()?;
+        let Reverse((time, _, place)) = self.heap.pop()?;
         self.now = time;
-        Some(what)
+        self.free.push(place);
+        self.kept[place].take()
     }
 }
