@@ -1,0 +1,3 @@
+//! A local multi-chain network.
+
+fn main() {}
