@@ -358,10 +358,11 @@ impl Message {
 }
 
 impl WholeGraph {
-    /// The trust model of one log, for a trace of `writer`. None if it is too large.
+    /// The trust models of some logs of a graph, for a trace of `writer`. None if they are too large, or differ in the edges of
+    /// learners that take part in several.
     pub fn new(
         graph: &LearnerGraph,
-        trust: &Trust,
+        trusts: &[&Trust],
         network: NetworkId,
         writer: &str,
     ) -> Option<Self> {
@@ -374,33 +375,41 @@ impl WholeGraph {
             let minimal = minimal_sets(acceptors.len(), holds);
             minimal.iter().map(|set| set.iter().map(name).collect()).collect()
         };
-        let log = trust.log();
         let learner_name = |learner| graph.learner_name(learner).to_owned();
-        let members = log.learners().iter().map(|learner| {
-            (learner_name(learner), log.members(learner).iter().map(name).collect())
-        });
-        let described = Log {
-            learners: names(graph, log.learners()),
-            members: members.collect(),
-            sends: match trust.sends() {
-                Sends::Three => 3,
-                Sends::Four => 4,
-            },
-        };
-        let edges = log.links().iter().map(|link| Edge {
-            between: [learner_name(link.between.0), learner_name(link.between.1)],
-            safe: sets(&link.condition),
-        });
-        let learners = log.learners().iter();
+        let (mut learners, mut logs) = (BTreeMap::new(), BTreeMap::new());
+        let mut edges: BTreeMap<[String; 2], Vec<Vec<String>>> = BTreeMap::new();
+        for trust in trusts {
+            let log = trust.log();
+            let members = log.learners().iter().map(|learner| {
+                (learner_name(learner), log.members(learner).iter().map(name).collect())
+            });
+            let described = Log {
+                learners: names(graph, log.learners()),
+                members: members.collect(),
+                sends: match trust.sends() {
+                    Sends::Three => 3,
+                    Sends::Four => 4,
+                },
+            };
+            logs.insert(log.name().to_owned(), described);
+            for link in log.links() {
+                let between = [learner_name(link.between.0), learner_name(link.between.1)];
+                let safe = sets(&link.condition);
+                if edges.insert(between, safe.clone()).is_some_and(|before| before != safe) {
+                    return None;
+                }
+            }
+            learners.extend(log.learners().iter().map(|l| (learner_name(l), sets(log.quorum(l)))));
+        }
         Some(WholeGraph {
             version: VERSION,
             writer: writer.to_owned(),
             network,
             acceptors: acceptors.iter().map(|acceptor| name(*acceptor)).collect(),
-            learners: learners.map(|l| (learner_name(l), sets(log.quorum(l)))).collect(),
-            edges: edges.collect(),
+            learners,
+            edges: edges.into_iter().map(|(between, safe)| Edge { between, safe }).collect(),
             byzantine: None,
-            logs: BTreeMap::from([(log.name().to_owned(), described)]),
+            logs,
         })
     }
 }

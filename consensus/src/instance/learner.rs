@@ -134,6 +134,7 @@ impl Instance {
                 }
             }
         }
+        self.help_on(ballot.round, out);
     }
 
     pub(super) fn certify(&mut self, learner: LearnerId, value: ValueHash, out: &mut Effects) {

@@ -499,6 +499,11 @@ impl Instance {
         self.config.trust.learners().iter().all(|learner| self.decided(learner).is_some())
     }
 
+    /// Whether some learner decided.
+    pub(crate) fn has_decided(&self) -> bool {
+        self.config.trust.learners().iter().any(|learner| self.decided(learner).is_some())
+    }
+
     /// The last own reply.
     pub fn last_reply(&self) -> Option<Ix> {
         self.acceptor.as_ref().and_then(Acceptor::last)

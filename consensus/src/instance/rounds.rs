@@ -177,6 +177,15 @@ pub(super) fn may_speak_up(instance: &Instance, event: &SlotEvent) -> Option<Act
 }
 
 impl Instance {
+    /// Tells those who went on beyond the round of a decision what it rests on: they may lack some of it.
+    pub(super) fn help_on(&self, decided: Round, out: &mut Effects) {
+        for (acceptor, _) in self.rounds.announced(decided.next()) {
+            if Some(acceptor) != self.config.me {
+                self.send_tips(Peer::Acceptor(acceptor), self.tips(), Answer::Given, out);
+            }
+        }
+    }
+
     /// Whether those known in this round, this acceptor included, are a quorum of a learner without certificate.
     fn has_company(&self) -> bool {
         let mut known = self.rounds.known_in(self.rounds.round);
@@ -191,8 +200,10 @@ impl Instance {
         self.rounds.hear(acceptor, round);
         self.rounds.announcements.insert(acceptor, announcement.clone());
         out.send.push((Target::All, Packet::Announcement(announcement.clone())));
-        // Who has nothing yet came late, and nobody may have anything to say any more.
-        if announcement.maximal.is_empty() && !self.dag.is_empty() {
+        // Who has nothing yet came late, and nobody may have anything to say any more; nor to one that goes on where others
+        // have decided, perhaps by a message that was withheld from it.
+        let late = announcement.maximal.is_empty() && !self.dag.is_empty();
+        if late || self.has_decided() {
             self.send_tips(Peer::Acceptor(acceptor), self.tips(), Answer::Given, out);
         }
         // Only the proposer needs what its voters hold.

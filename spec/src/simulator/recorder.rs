@@ -69,7 +69,8 @@ impl Recorder {
             return;
         }
         let setting = &self.setting;
-        let whole = WholeGraph::new(&setting.graph, &setting.trust, setting.network, "simulator");
+        let whole =
+            WholeGraph::new(&setting.graph, &[&setting.trust], setting.network, "simulator");
         let line = match whole {
             Some(whole) => {
                 Graph::Whole(Box::new(WholeGraph { byzantine: Some(byzantine), ..whole }))

@@ -7,12 +7,14 @@ use hpaxos_consensus::{Round, Slot};
 use hpaxos_learner_graph::LearnerId;
 
 impl Node {
-    /// Messages that nobody needs, of one signer, in one slot: what admission allows, and some that are under way.
+    /// Messages that nobody needs, of one signer, in one slot: what admission allows, and some that are under way; and as many
+    /// again for each other acceptor, which may have named what it had been sent, and not referenced it.
     pub(super) fn check_memory(&self, world: &mut Surroundings) {
         let Some(replica) = &self.replica else { return };
         let learners = world.setting.trust.learners().len();
-        let unneeded_max = 64.max(4 * (1 + 2 * learners)) + 2;
-        let waiting_max = world.setting.acceptors.len() * hpaxos_consensus::WAITING_BYTES_MAX / 256;
+        let acceptors = world.setting.acceptors.len();
+        let unneeded_max = (64.max(4 * (1 + 2 * learners)) + 2) * acceptors;
+        let waiting_max = acceptors * hpaxos_consensus::WAITING_BYTES_MAX / 256;
         for slot in replica.open_slots() {
             let Some(instance) = replica.instance(slot) else { continue };
             for acceptor in world.setting.acceptors.iter().filter(|one| **one != self.me) {

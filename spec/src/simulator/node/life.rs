@@ -117,6 +117,9 @@ impl Node {
         self.missing.clear();
         self.batch.clear();
         self.values.clear();
+        self.decided.clear();
+        self.certificates = Certificates::default();
+        self.justified = Justified::default();
         self.held = None;
         let faults = world.scenario.faults;
         let loses = faults.has(Kind::LostWrite) || faults.has(Kind::TornWrite);
