@@ -1,5 +1,6 @@
 //! What the chains start with, read from `genesis.toml`.
 
+use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use borsh::BorshSerialize;
@@ -12,9 +13,6 @@ use toml::Spanned;
 /// The largest file that is read: a hundred thousand balances.
 pub const GENESIS_BYTES_MAX: usize = 64 << 20;
 
-const KEY_BYTES_MAX: usize = 256;
-const VALUE_BYTES_MAX: usize = 64 << 10;
-
 /// What the chains of a network start with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Genesis {
@@ -22,6 +20,17 @@ pub struct Genesis {
     pub network: String,
     /// What each chain starts with, by name. A chain that starts empty may be left out.
     pub chains: BTreeMap<String, State>,
+    /// What the owner of a new object pays, and whoever owns it in the end gets back. None: objects cost nothing.
+    pub create_deposit: Option<Deposit>,
+}
+
+/// So much of an asset, of the chain and log in which an object is made.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
+pub struct Deposit {
+    /// The asset's name.
+    pub asset: String,
+    /// How much; at least 1.
+    pub amount: u128,
 }
 
 /// What a chain starts with, sorted.
@@ -93,7 +102,8 @@ impl Genesis {
                 chains.insert(chain.into_inner(), state);
             }
         }
-        Ok(Genesis { network: file.network.into_inner(), chains })
+        let deposit = file.create_deposit.map(|deposit| reader.deposit(deposit)).transpose()?;
+        Ok(Genesis { network: file.network.into_inner(), chains, create_deposit: deposit })
     }
 }
 
@@ -102,8 +112,16 @@ impl Genesis {
 struct File {
     version: Spanned<i64>,
     network: Spanned<String>,
+    create_deposit: Option<FileDeposit>,
     #[serde(default)]
     chains: BTreeMap<Spanned<String>, FileState>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileDeposit {
+    asset: Spanned<String>,
+    amount: Spanned<String>,
 }
 
 #[derive(Deserialize)]
@@ -167,24 +185,30 @@ impl Reader<'_> {
     }
 
     fn balance(&self, chain: &str, balance: FileBalance) -> Result<Balance, FileError> {
-        let amount = balance.amount.get_ref();
-        let digits = !amount.is_empty() && amount.bytes().all(|byte| byte.is_ascii_digit());
-        let amount =
-            amount.parse().ok().filter(|amount| digits && *amount > 0).ok_or_else(|| {
-                self.error(
-                    balance.amount.span(),
-                    "`amount` should be a decimal string from \"1\" to 2^128 - 1",
-                )
-            })?;
-        if !(1..=KEY_BYTES_MAX).contains(&balance.asset.get_ref().len()) {
-            return Err(self.error(balance.asset.span(), "`asset` should have 1 to 256 bytes"));
-        }
-        Ok(Balance {
-            log: self.log(chain, balance.log)?,
-            asset: balance.asset.into_inner(),
-            owner: self.owner(&balance.owner)?,
-            amount,
+        let amount = self.amount(&balance.amount)?;
+        let asset = self.asset(balance.asset)?;
+        let log = self.log(chain, balance.log)?;
+        Ok(Balance { log, asset, owner: self.owner(&balance.owner)?, amount })
+    }
+
+    fn deposit(&self, deposit: FileDeposit) -> Result<Deposit, FileError> {
+        let amount = self.amount(&deposit.amount)?;
+        Ok(Deposit { asset: self.asset(deposit.asset)?, amount })
+    }
+
+    fn amount(&self, amount: &Spanned<String>) -> Result<u128, FileError> {
+        let text = amount.get_ref();
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|amount| digits && *amount > 0).ok_or_else(|| {
+            self.error(amount.span(), "`amount` should be a decimal string from \"1\" to 2^128 - 1")
         })
+    }
+
+    fn asset(&self, asset: Spanned<String>) -> Result<String, FileError> {
+        if !(1..=KEY_BYTES_MAX).contains(&asset.get_ref().len()) {
+            return Err(self.error(asset.span(), "`asset` should have 1 to 256 bytes"));
+        }
+        Ok(asset.into_inner())
     }
 
     fn object(&self, chain: &str, object: FileObject) -> Result<Object, FileError> {
@@ -282,6 +306,12 @@ mod tests {
             (object("red", "blue:x", ""), 5, "should begin with `red:`"),
             (object("red", "red:", ""), 5, "should begin with `red:`"),
             (object("red", "red:x", "§"), 7, "should be base64"),
+            ("create_deposit = { asset = \"\", amount = \"1\" }\n".into(), 3, "1 to 256 bytes"),
+            (
+                "create_deposit = { asset = \"gold\", amount = \"0\" }\n".into(),
+                3,
+                "`amount` should",
+            ),
             ("[chains.green]\n".into(), 3, "no learner of this name"),
             ("colour = 1\n".into(), 3, "unknown field `colour`"),
         ] {

@@ -1,12 +1,60 @@
-//! The replicated state machines.
+//! The replicated state machines: what chains start from, what bundles do to them, and what can be proved of it.
 //!
-//! What exists so far is where they start: [`Genesis`], read from a file, and the id of the network that a learner graph
-//! and a genesis make together. Pure: no clock, no IO, no hash order.
+//! ```text
+//!   Genesis ──▶ initial ─┐                            ┌─▶ Delta: rows to write      View: what is there, with proofs
+//!                        ├─▶ rows ──▶ execute(block) ─┤
+//!   Bundle ──▶ Block ────┘    ▲                       └─▶ Results ──▶ Receipt: what a client is told
+//!    check      check         └── apply the delta
+//! ```
+//!
+//! | word | meaning | here |
+//! |---|---|---|
+//! | bundle | an atomic transaction: one part for each chain it touches, all applied or none | [`Bundle`] |
+//! | block | what one slot decides: an ordered list of bundles | [`Block`] |
+//! | valid | may be voted for; a pure function of rules, slot and bytes that sees no state | [`Block::check`] |
+//! | home | the log in which an object lives; only bundles of that log may write it | [`wrong_home`] |
+//! | view | what one learner has decided and executed of one log | [`ReadState`], [`View`] |
+//! | height | how many slots a view has executed | [`height`] |
+//! | history | hash chain of what a view executed; views of equal history are equal | [`History`] |
+//!
+//! Invariant: execution is deterministic. Same rows, same block, same bytes out; no clock, no IO, no randomness, no hash
+//! order. Rows that no height needs any more may be there or be pruned: it makes no difference.
+//!
+//! Things cannot move between logs yet: `release` and `claim` have their place in the format and are refused.
 
 #![warn(missing_docs)]
 
+mod atomicity;
+mod block;
+mod bundle;
+mod digest;
+mod execute;
 mod genesis;
+mod home;
+pub mod limits;
 mod network;
+mod receipt;
+mod refusal;
+mod results;
+mod rules;
+mod state;
 
-pub use genesis::{Balance, GENESIS_BYTES_MAX, Genesis, Object, State};
+pub use atomicity::{Atomicity, Breaks, atomicity};
+pub use block::{Block, InvalidBlock, value};
+pub use bundle::{AtLeast, Body, Bundle, Condition, Operation, Part, Release};
+pub use digest::{BundleId, History, NotADigest, ResultsRoot, StateRoot};
+pub use execute::{Results, execute};
+pub use genesis::{Balance, Deposit, GENESIS_BYTES_MAX, Genesis, Object, State};
+pub use home::wrong_home;
 pub use network::network_id;
+pub use receipt::{Certificate, ChainReceipt, Receipt, Status};
+pub use refusal::{Code, Refusal};
+pub use results::{
+    Abort, BundleResult, Outcome, RESULT_PROOF_HASHES_MAX, Reason, ResultPlace, results_root,
+    verify_result,
+};
+pub use rules::LogRules;
+pub use state::{
+    Delta, MemoryState, ObjectState, Position, ReadState, StateKey, StateProof, Summary, View,
+    height, initial, position, prune, results,
+};

@@ -21,6 +21,10 @@ pub fn network_id(graph: &LearnerGraph, genesis: &Genesis) -> Option<NetworkId> 
         .and_then(|()| genesis.network.serialize(&mut canonical))
         .and_then(|()| graph.serialize(&mut canonical))
         .and_then(|()| genesis.chains.serialize(&mut canonical))
+        // At the end, and nothing where there is none: what came before ends by itself, so no two encodings are equal.
+        .and_then(|()| {
+            genesis.create_deposit.iter().try_for_each(|it| it.serialize(&mut canonical))
+        })
         .expect("writing to memory does not fail");
     Some(NetworkId(Sha256::digest(&canonical).into()))
 }
@@ -65,6 +69,9 @@ mod tests {
         assert_eq!(network_id(&moved, &genesis(&moved, &gold(1000))), Some(id));
         assert_ne!(network_id(&plain, &genesis(&plain, &gold(1001))), Some(id));
         assert_ne!(network_id(&plain, &genesis(&plain, "")), Some(id));
+        let deposit =
+            "create_deposit = { asset = \"gold\", amount = \"5\" }\n".to_owned() + &gold(1000);
+        assert_ne!(network_id(&plain, &genesis(&plain, &deposit)), Some(id));
 
         let keyless = graph("", "");
         assert_eq!(network_id(&keyless, &genesis(&keyless, "")), None);

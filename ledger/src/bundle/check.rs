@@ -1,0 +1,227 @@
+//! Whether a bundle is valid for a log in a slot. Sees no state: all who judge must agree.
+
+use super::{Bundle, Condition, Operation};
+use crate::digest::BundleId;
+use crate::limits::{
+    BUNDLE_BYTES_MAX, BUNDLE_OPERATIONS_MAX, BUNDLE_SIGNERS_MAX, KEY_BYTES_MAX, NUMBER_MAX,
+    VALUE_BYTES_MAX, WINDOW_SLOTS,
+};
+use crate::refusal::{Code, Refusal};
+use crate::rules::LogRules;
+use ed25519_dalek::{Signature, VerifyingKey};
+
+impl Bundle {
+    /// Whether a block of `slot` may contain it.
+    ///
+    /// # Errors
+    /// The first thing that is wrong; signatures are looked at last.
+    pub fn check(&self, rules: &LogRules, slot: u64) -> Result<BundleId, Refusal> {
+        let id = self.check_but_signatures(rules, slot)?;
+        self.check_signatures(&id)?;
+        Ok(id)
+    }
+
+    /// The same without the signatures, by far the dearest.
+    pub(crate) fn check_but_signatures(
+        &self,
+        rules: &LogRules,
+        slot: u64,
+    ) -> Result<BundleId, Refusal> {
+        self.check_sizes()?;
+        self.check_place(rules, slot)?;
+        self.check_signers()?;
+        let signer_of = |owner: &[u8; 32]| self.body.signers.binary_search(owner).is_ok();
+        for (index, part) in self.body.parts.iter().enumerate() {
+            for (number, operation) in part.operations.iter().enumerate() {
+                let place = || format!("parts[{index}].operations[{number}]");
+                check_operation(operation, rules, &signer_of).map_err(|refusal| {
+                    let at = match &refusal.at {
+                        Some(field) => format!("{}.{field}", place()),
+                        None => place(),
+                    };
+                    refusal.at(at)
+                })?;
+            }
+        }
+        Ok(self.id(rules.network))
+    }
+
+    fn check_sizes(&self) -> Result<(), Refusal> {
+        let limits = |message: String| Err(Refusal::new(Code::Limits, message));
+        let operations: usize = self.body.parts.iter().map(|part| part.operations.len()).sum();
+        if operations > BUNDLE_OPERATIONS_MAX {
+            return limits(format!("{operations} operations; at most {BUNDLE_OPERATIONS_MAX}"));
+        }
+        let signers = self.body.signers.len();
+        if signers > BUNDLE_SIGNERS_MAX {
+            return limits(format!("{signers} signers; at most {BUNDLE_SIGNERS_MAX}"));
+        }
+        let size = borsh::object_length(self).expect("counting bytes does not fail");
+        if size > BUNDLE_BYTES_MAX {
+            let message = format!("{size} bytes; at most {BUNDLE_BYTES_MAX}");
+            return Err(Refusal::new(Code::TooLarge, message));
+        }
+        Ok(())
+    }
+
+    fn check_place(&self, rules: &LogRules, slot: u64) -> Result<(), Refusal> {
+        let body = &self.body;
+        if body.log != rules.log {
+            return Err(malformed(format!("should be `{}`", rules.log)).at("log"));
+        }
+        if body.valid_until < slot {
+            let message = format!("slot {slot} is being decided already");
+            return Err(Refusal::new(Code::Expired, message).at("valid_until"));
+        }
+        if body.valid_until > slot.saturating_add(WINDOW_SLOTS) {
+            let message = format!("more than {WINDOW_SLOTS} slots after slot {slot}");
+            return Err(Refusal::new(Code::TooFar, message).at("valid_until"));
+        }
+        check_number(body.valid_until, "valid_until")?;
+        check_number(body.salt, "salt")?;
+        if body.parts.is_empty() {
+            return Err(malformed("a bundle without parts does nothing").at("parts"));
+        }
+        for (index, part) in body.parts.iter().enumerate() {
+            let at = |refusal: Refusal, field| refusal.at(format!("parts[{index}].{field}"));
+            if !rules.chains.contains(&part.chain) {
+                let message = format!("no chain of the log `{}`", rules.log);
+                return Err(at(malformed(message), "chain"));
+            }
+            if index > 0 && body.parts[index - 1].chain >= part.chain {
+                return Err(at(malformed("parts should be sorted by chain, none twice"), "chain"));
+            }
+            if part.operations.is_empty() {
+                return Err(at(malformed("a part without operations does nothing"), "operations"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_signers(&self) -> Result<(), Refusal> {
+        let signers = &self.body.signers;
+        if let Some(index) = signers.windows(2).position(|two| two[0] >= two[1]) {
+            let place = format!("signers[{}]", index + 1);
+            return Err(malformed("signers should be sorted, none twice").at(place));
+        }
+        if self.signatures.len() != signers.len() {
+            let message = format!("{} signatures of {}", self.signatures.len(), signers.len());
+            return Err(Refusal::new(Code::BadSignature, message).at("signatures"));
+        }
+        Ok(())
+    }
+
+    /// Each signature exactly, and strictly: honest nodes never disagree on it.
+    pub(crate) fn check_signatures(&self, id: &BundleId) -> Result<(), Refusal> {
+        let signed = id.signing_bytes();
+        for (index, (signer, signature)) in
+            self.body.signers.iter().zip(&self.signatures).enumerate()
+        {
+            let signature = Signature::from_bytes(signature);
+            let verified = VerifyingKey::from_bytes(signer)
+                .and_then(|key| key.verify_strict(&signed, &signature));
+            if verified.is_err() {
+                let message = format!("no signature of {} over this bundle", hex::encode(signer));
+                let place = format!("signatures[{index}]");
+                return Err(Refusal::new(Code::BadSignature, message).at(place));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Its refusal's place is a field of the operation.
+fn check_operation(
+    operation: &Operation,
+    rules: &LogRules,
+    signer: &dyn Fn(&[u8; 32]) -> bool,
+) -> Result<(), Refusal> {
+    match operation {
+        Operation::Create { key, value, owner } => {
+            check_key(key)?;
+            if birth_log(key) != Some(rules.log.as_str()) {
+                return Err(malformed(format!("should begin with `{}:`", rules.log)).at("key"));
+            }
+            if !signer(owner) {
+                return Err(malformed("the owner of a new object should sign").at("owner"));
+            }
+            check_value(value)
+        }
+        Operation::Update { key, value, if_version } => {
+            check_key(key)?;
+            check_value(value)?;
+            check_number(if_version.unwrap_or(0), "if_version")
+        }
+        Operation::Transfer { key, if_version, .. } | Operation::Delete { key, if_version } => {
+            check_key(key)?;
+            check_number(if_version.unwrap_or(0), "if_version")
+        }
+        Operation::Require(Condition::Object { key, version, owner, absent }) => {
+            check_key(key)?;
+            check_number(version.unwrap_or(0), "version")?;
+            let presence = version.is_some() || owner.is_some();
+            match absent {
+                None if !presence => Err(malformed("should ask for version, owner or absent")),
+                Some(true) if presence => {
+                    Err(malformed("what is absent has no version and no owner").at("absent"))
+                }
+                _ => Ok(()),
+            }
+        }
+        Operation::Require(Condition::Balance { balance }) => {
+            check_asset(&balance.asset, "balance.asset")
+        }
+        Operation::Pay { asset, amount, .. } => {
+            check_asset(asset, "asset")?;
+            if *amount == 0 { Err(malformed("should be at least 1").at("amount")) } else { Ok(()) }
+        }
+        Operation::Release(_) | Operation::Claim { .. } => {
+            Err(malformed("things cannot move between logs yet: no `release`, no `claim`"))
+        }
+    }
+}
+
+/// The log in which the object of this key was made.
+pub(crate) fn birth_log(key: &str) -> Option<&str> {
+    let (log, rest) = key.split_once(':')?;
+    (!log.is_empty() && !rest.is_empty()).then_some(log)
+}
+
+fn check_key(key: &str) -> Result<(), Refusal> {
+    if key.len() > KEY_BYTES_MAX {
+        let message = format!("{} bytes; at most {KEY_BYTES_MAX}", key.len());
+        return Err(Refusal::new(Code::Limits, message).at("key"));
+    }
+    if birth_log(key).is_none() {
+        return Err(malformed("should be `<log of its birth>:<key>`").at("key"));
+    }
+    Ok(())
+}
+
+fn check_value(value: &[u8]) -> Result<(), Refusal> {
+    if value.len() > VALUE_BYTES_MAX {
+        let message = format!("{} bytes; at most {VALUE_BYTES_MAX}", value.len());
+        return Err(Refusal::new(Code::Limits, message).at("value"));
+    }
+    Ok(())
+}
+
+fn check_asset(asset: &str, field: &str) -> Result<(), Refusal> {
+    match asset.len() {
+        1..=KEY_BYTES_MAX => Ok(()),
+        0 => Err(malformed("should name an asset").at(field)),
+        length => {
+            let message = format!("{length} bytes; at most {KEY_BYTES_MAX}");
+            Err(Refusal::new(Code::Limits, message).at(field))
+        }
+    }
+}
+
+/// A valid bundle has a form in JSON, where greater numbers would lose digits.
+fn check_number(number: u64, field: &str) -> Result<(), Refusal> {
+    if number <= NUMBER_MAX { Ok(()) } else { Err(malformed("should be at most 2^53").at(field)) }
+}
+
+fn malformed(message: impl Into<String>) -> Refusal {
+    Refusal::new(Code::Malformed, message)
+}

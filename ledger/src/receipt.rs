@@ -1,0 +1,190 @@
+//! What a client is told about a bundle, and may show to anybody.
+
+use crate::atomicity::Atomicity;
+use crate::bundle::Bundle;
+use crate::digest::{BundleId, History, ResultsRoot, StateRoot, from_hex};
+use crate::results::{Abort, BundleResult, Outcome, ResultPlace, ResultsTree, verify_result};
+use crate::state::{ReadState, Summary, position, results};
+use hpaxos_consensus::{NetworkId, ValueHash};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What became of a bundle, chain by chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    /// The bundle's id.
+    pub id: BundleId,
+    /// The log that decides it.
+    pub log: String,
+    /// The bundle.
+    pub bundle: Bundle,
+    /// What became of it, for each chain that it touches.
+    pub chains: BTreeMap<String, ChainReceipt>,
+    /// What its atomicity rests on, for each two of these chains.
+    pub atomicity: Vec<Atomicity>,
+}
+
+/// What has become of a bundle, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It is not executed yet, perhaps never will be.
+    Pending,
+    /// All its parts are applied.
+    Committed,
+    /// None is applied: an operation failed.
+    Aborted,
+    /// None is applied: it came too late.
+    Expired,
+    /// None is applied: its id was used up before.
+    Duplicate,
+}
+
+/// What became of a bundle on one chain. Everything but the status is null while it is pending.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChainReceipt {
+    /// What became of it.
+    pub status: Status,
+    /// The slot in which it was executed.
+    pub slot: Option<u64>,
+    /// Its place among the results of the slot, from 0.
+    pub index: Option<u32>,
+    /// How many results the slot has; a proof is one for this number.
+    pub results: Option<u32>,
+    /// The hash of the slot's block.
+    pub block: Option<ValueHash>,
+    /// The chain's history before the slot.
+    pub previous: Option<History>,
+    /// The chain's history after the slot.
+    pub history: Option<History>,
+    /// The root over the slot's results.
+    pub results_root: Option<ResultsRoot>,
+    /// The root over the log's state after the slot.
+    pub state_root: Option<StateRoot>,
+    /// Proves the result under its root: hashes in hex, from the bottom up.
+    pub proof: Option<Vec<String>>,
+    /// What failed, if it was aborted.
+    pub abort: Option<Abort>,
+    /// Who attests it; null until collected.
+    pub certificate: Option<Certificate>,
+}
+
+/// What a quorum of a chain's acceptors attests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// The epoch.
+    pub epoch: u32,
+    /// The certified slot; not before the bundle's.
+    pub slot: u64,
+    /// Leads by hashing from the history after the bundle's slot to the certified one: for each slot in between and the
+    /// certified one the block's hash and the results root, in hex.
+    pub path: Vec<String>,
+    /// The acceptors.
+    pub signers: Vec<String>,
+    /// Their signatures, in hex.
+    pub signatures: Vec<String>,
+}
+
+impl Receipt {
+    /// The receipt of `bundle`, of which each chain says what became of it. `atomicity` is that of the whole log.
+    pub fn new(
+        network: NetworkId,
+        bundle: Bundle,
+        chains: BTreeMap<String, ChainReceipt>,
+        atomicity: &[Atomicity],
+    ) -> Self {
+        let touched = |pair: &&Atomicity| pair.between.iter().all(|it| chains.contains_key(it));
+        let atomicity = atomicity.iter().filter(touched).cloned().collect();
+        let (id, log) = (bundle.id(network), bundle.body.log.clone());
+        Receipt { id, log, bundle, chains, atomicity }
+    }
+
+    /// Whether its parts belong together: the id is the bundle's, each result is proved under its root, and each
+    /// history follows from the one before. Whether a history is the chain's is for certificates to say.
+    pub fn is_consistent(&self, network: NetworkId) -> bool {
+        let parts = &self.bundle.body.parts;
+        self.id == self.bundle.id(network)
+            && self.log == self.bundle.body.log
+            && self.bundle.check_signatures(&self.id).is_ok()
+            && self.bundle.signatures.len() == self.bundle.body.signers.len()
+            && parts.len() == self.chains.len()
+            && parts.iter().all(|part| self.chains.contains_key(&part.chain))
+            && self.chains.values().all(|chain| {
+                chain.status == Status::Pending || chain.is_proved(&self.id).unwrap_or(false)
+            })
+    }
+}
+
+impl ChainReceipt {
+    /// What is said before a bundle is executed.
+    pub fn pending() -> Self {
+        ChainReceipt {
+            status: Status::Pending,
+            slot: None,
+            index: None,
+            results: None,
+            block: None,
+            previous: None,
+            history: None,
+            results_root: None,
+            state_root: None,
+            proof: None,
+            abort: None,
+            certificate: None,
+        }
+    }
+
+    /// What the view whose rows are in `state` says of the bundle of this id, without a certificate.
+    pub fn of(state: &impl ReadState, id: &BundleId) -> Self {
+        executed(state, id).unwrap_or_else(ChainReceipt::pending)
+    }
+
+    /// Whether the result is proved under its root, and the history after the slot follows from the one before.
+    fn is_proved(&self, id: &BundleId) -> Option<bool> {
+        let outcome = match (self.status, &self.abort) {
+            (Status::Committed, None) => Outcome::Committed,
+            (Status::Aborted, Some(abort)) => Outcome::Aborted(abort.clone()),
+            (Status::Expired, None) => Outcome::Expired,
+            (Status::Duplicate, None) => Outcome::Duplicate,
+            _ => return None,
+        };
+        let place = ResultPlace { index: self.index?, results: self.results? };
+        let hashes = self.proof.as_ref()?.iter().map(|hash| from_hex(hash));
+        let proof = hashes.collect::<Option<Vec<[u8; 32]>>>()?;
+        let result = BundleResult { id: *id, outcome };
+        let proved = verify_result(&result, place, &proof, self.results_root.as_ref()?);
+        let history = self.previous?.then(self.slot?, self.block?, self.results_root?);
+        Some(proved && Some(history) == self.history)
+    }
+}
+
+fn executed(state: &impl ReadState, id: &BundleId) -> Option<ChainReceipt> {
+    let position = position(state, id)?;
+    let before = Summary::read(state, position.slot)?;
+    let after = Summary::read(state, position.slot + 1)?;
+    let results = results(state, position.slot)?;
+    let proof = ResultsTree::new(&results).proof(position.index as usize);
+    let (status, abort) = match position.outcome {
+        Outcome::Committed => (Status::Committed, None),
+        Outcome::Aborted(abort) => (Status::Aborted, Some(abort)),
+        Outcome::Expired => (Status::Expired, None),
+        Outcome::Duplicate => (Status::Duplicate, None),
+    };
+    Some(ChainReceipt {
+        status,
+        slot: Some(position.slot),
+        index: Some(position.index),
+        results: Some(after.results),
+        block: Some(after.block),
+        previous: Some(before.history),
+        history: Some(after.history),
+        results_root: Some(after.results_root),
+        state_root: Some(after.state_root),
+        proof: Some(proof.iter().map(hex::encode).collect()),
+        abort,
+        certificate: None,
+    })
+}

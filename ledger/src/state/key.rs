@@ -1,0 +1,53 @@
+//! The keys of the state: what each leaf of its tree is about.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use jmt::KeyHash;
+use sha2::Sha256;
+
+/// What a leaf of the tree is about. The leaf's place is the SHA-256 of the canonical encoding; no encoding is the
+/// beginning of another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+pub enum StateKey {
+    /// The object of this key: an [`ObjectState`](super::ObjectState).
+    Object {
+        /// The chain.
+        chain: String,
+        /// `<birth log>:<key>`.
+        key: String,
+    },
+    /// So much of an asset: a u128, at least 1.
+    Balance {
+        /// The chain.
+        chain: String,
+        /// Whose.
+        owner: [u8; 32],
+        /// The asset's name.
+        asset: String,
+    },
+    /// The ids that were used up in a slot, sorted: a list of 32 bytes each. There for
+    /// [`WINDOW_SLOTS`](crate::limits::WINDOW_SLOTS) slots.
+    UsedIds {
+        /// The slot.
+        slot: u64,
+    },
+}
+
+impl StateKey {
+    /// The canonical encoding.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        borsh::to_vec(self).expect("writing to memory does not fail")
+    }
+
+    /// With what the encodings of the balances of `owner` begin.
+    pub(crate) fn balances_of(chain: &str, owner: [u8; 32]) -> Vec<u8> {
+        let none = StateKey::Balance { chain: chain.to_owned(), owner, asset: String::new() };
+        let mut bytes = none.to_bytes();
+        bytes.truncate(bytes.len() - size_of::<u32>());
+        bytes
+    }
+}
+
+/// Where the leaf of a key stands.
+pub(crate) fn place(key: &[u8]) -> KeyHash {
+    KeyHash::with::<Sha256>(key)
+}

@@ -1,0 +1,87 @@
+//! What a log has executed: its objects and balances, versioned, under one root.
+//!
+//! The crate reads and writes an ordered space of raw keys that belongs to one view of one log; whoever keeps it on disk
+//! need not know what is in it. What changes is one [`Delta`] for each slot, to be written in one go.
+//!
+//! ```text
+//!   layout   the raw keys                         key, value   what the tree's leaves are
+//!   tree     the Jellyfish Merkle tree            summary      one record for each height
+//!   view     the state at one height              prune        forgetting old heights
+//!   initial  height 0, from genesis
+//! ```
+//!
+//! A *height* is a number of executed slots. Only slots that change something make a new *version* of the tree: an idle
+//! log writes a summary for each slot and nothing else.
+
+mod initial;
+mod key;
+mod layout;
+mod prune;
+mod summary;
+mod tree;
+mod value;
+mod view;
+
+pub use initial::initial;
+pub use key::StateKey;
+pub use prune::prune;
+pub use summary::Summary;
+pub use tree::StateProof;
+pub use value::ObjectState;
+pub use view::{Position, View, height, position, results};
+
+pub(crate) use layout::Row;
+pub(crate) use tree::{Change, Changes, write as write_tree};
+pub(crate) use value::{decode, encode};
+
+use std::collections::BTreeMap;
+
+/// The raw rows of one view of one log, ordered by key as byte strings.
+pub trait ReadState {
+    /// The value at `key`.
+    fn read(&self, key: &[u8]) -> Option<Vec<u8>>;
+
+    /// The greatest key from `from` to `to`, both included, with its value.
+    fn last_at_or_before(&self, from: &[u8], to: &[u8]) -> Option<(Vec<u8>, Vec<u8>)>;
+}
+
+/// Rows to write, or, where there is none, to delete; all in one go.
+pub type Delta = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// Rows in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryState {
+    rows: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl MemoryState {
+    /// Writes what `delta` says.
+    pub fn apply(&mut self, delta: Delta) {
+        for (key, value) in delta {
+            match value {
+                Some(value) => self.rows.insert(key, value),
+                None => self.rows.remove(&key),
+            };
+        }
+    }
+
+    /// All rows.
+    pub fn rows(&self) -> &BTreeMap<Vec<u8>, Vec<u8>> {
+        &self.rows
+    }
+}
+
+impl ReadState for MemoryState {
+    fn read(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.rows.get(key).cloned()
+    }
+
+    fn last_at_or_before(&self, from: &[u8], to: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+        use std::ops::Bound::Included;
+        if from > to {
+            return None;
+        }
+        let mut range = self.rows.range::<[u8], _>((Included(from), Included(to)));
+        range.next_back().map(|(key, value)| (key.clone(), value.clone()))
+    }
+}

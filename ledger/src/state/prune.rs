@@ -1,0 +1,105 @@
+//! Forgetting: what only old heights need, and the results of old slots.
+
+use super::layout::{Row, STALE_PREFIX_BYTES};
+use super::summary::Summary;
+use super::value::{decode, encode};
+use super::{Delta, ReadState, height, position};
+use crate::limits::WINDOW_SLOTS;
+use crate::results::BundleResult;
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// What is forgotten.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Pruned {
+    /// Heights below this one cannot be read.
+    pub(crate) heights: u64,
+    /// Nothing that is stale since a version below this one is left.
+    versions: u64,
+    /// The results of slots below this one are forgotten.
+    results: u64,
+}
+
+impl Pruned {
+    pub(crate) fn read(state: &impl ReadState) -> Self {
+        state.read(&Row::Pruned.key()).map(|bytes| decode(&bytes)).unwrap_or_default()
+    }
+}
+
+/// Forgets the states of heights below `below`, and the results and ids of slots below it that are so old that no bundle of
+/// theirs can come again. Summaries stay, and so does the latest height.
+///
+/// Does part of the work, some `rows` rows, one slot's results more at the most: to be called until nothing is left to do,
+/// which an empty answer says. At every step what may still be read is whole.
+pub fn prune(state: &impl ReadState, below: u64, rows: usize) -> Delta {
+    let mut delta = Delta::new();
+    let Some(height) = height(state) else { return delta };
+    let before = Pruned::read(state);
+    let below = below.min(height);
+    let mut pruned = Pruned { heights: before.heights.max(below), ..before.clone() };
+    let summary =
+        Summary::read(state, pruned.heights).expect("every height up to the last has a summary");
+    let mut pruning = Pruning { state, rows: rows.max(1), pruned: &mut pruned, delta: &mut delta };
+    pruning.versions(summary.version);
+    pruning.results(below.min(height.saturating_sub(WINDOW_SLOTS)));
+    if pruned != before {
+        delta.insert(Row::Pruned.key(), Some(encode(&pruned)));
+    }
+    delta
+}
+
+struct Pruning<'a, S> {
+    state: &'a S,
+    rows: usize,
+    pruned: &'a mut Pruned,
+    delta: &'a mut Delta,
+}
+
+impl<S: ReadState> Pruning<'_, S> {
+    /// Deletes what is stale since `version` or before, the oldest first: a value must not outlive the row that says that
+    /// there is none any more.
+    fn versions(&mut self, version: u64) {
+        let from = Row::Stale(version, &[]).key();
+        // Nothing is stale since before `versions`: starting there spares a store from passing over what was deleted.
+        let mut to = match self.pruned.versions {
+            0 => vec![b'x' + 1],
+            versions => Row::Stale(versions - 1, &[]).key(),
+        };
+        while self.delta.len() < self.rows {
+            let Some((index, _)) = self.state.last_at_or_before(&from, &to) else {
+                self.pruned.versions = self.pruned.versions.max(version + 1);
+                return;
+            };
+            let since = index[1..STALE_PREFIX_BYTES].try_into().expect("eight bytes");
+            self.pruned.versions = !u64::from_be_bytes(since);
+            self.delta.insert(index[STALE_PREFIX_BYTES..].to_vec(), None);
+            to = just_before(&index);
+            self.delta.insert(index, None);
+        }
+    }
+
+    fn results(&mut self, below: u64) {
+        while self.pruned.results < below && self.delta.len() < self.rows {
+            let slot = self.pruned.results;
+            self.pruned.results += 1;
+            let row = Row::Results(slot).key();
+            let Some(bytes) = self.state.read(&row) else { continue };
+            self.delta.insert(row, None);
+            let results: Vec<BundleResult> = decode(&bytes);
+            for result in results {
+                if position(self.state, &result.id).is_some_and(|it| it.slot == slot) {
+                    self.delta.insert(Row::Bundle(&result.id).key(), None);
+                }
+            }
+        }
+    }
+}
+
+/// A key before `row` with none of this crate's rows in between.
+fn just_before(row: &[u8]) -> Vec<u8> {
+    let mut before = row.to_vec();
+    match before.pop() {
+        None | Some(0) => {}
+        Some(last) => before.extend([last - 1, 0xff]),
+    }
+    before
+}

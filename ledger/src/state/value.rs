@@ -1,0 +1,26 @@
+//! The values of the state.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// An object as it is now. Its encoding is what its leaf holds.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ObjectState {
+    /// What its owner put in.
+    pub value: Vec<u8>,
+    /// Whose signature changes it.
+    pub owner: [u8; 32],
+    /// 1 at creation, one more at each write.
+    pub version: u64,
+    /// How much of the deposit's asset its last owner gets back.
+    pub deposit: u128,
+}
+
+/// The canonical encoding.
+pub(crate) fn encode<T: BorshSerialize>(value: &T) -> Vec<u8> {
+    borsh::to_vec(value).expect("writing to memory does not fail")
+}
+
+/// Reads what this crate has written.
+pub(crate) fn decode<T: BorshDeserialize>(bytes: &[u8]) -> T {
+    borsh::from_slice(bytes).expect("a row of the state is as it was written")
+}

@@ -1,0 +1,127 @@
+//! The state at one height.
+
+use super::ReadState;
+use super::key::StateKey;
+use super::layout::Row;
+use super::prune::Pruned;
+use super::summary::Summary;
+use super::tree::{StateProof, prove};
+use super::value::{ObjectState, decode};
+use crate::digest::BundleId;
+use crate::results::{BundleResult, Outcome};
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// How many slots are executed; none if not even height 0 is there.
+pub fn height(state: &impl ReadState) -> Option<u64> {
+    state.read(&Row::Height.key()).map(|bytes| decode(&bytes))
+}
+
+/// Where a bundle was executed first.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Position {
+    /// The slot.
+    pub slot: u64,
+    /// Its place among the bundles of the slot, from 0.
+    pub index: u32,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// Where the bundle of this id was executed first; none if it never was, or that is forgotten.
+pub fn position(state: &impl ReadState, id: &BundleId) -> Option<Position> {
+    state.read(&Row::Bundle(id).key()).map(|bytes| decode(&bytes))
+}
+
+/// The results of an executed slot, in the order of its block; none if they are forgotten or not there yet.
+pub fn results(state: &impl ReadState, slot: u64) -> Option<Vec<BundleResult>> {
+    let summary = Summary::read(state, slot.checked_add(1)?)?;
+    if summary.results == 0 {
+        return Some(Vec::new());
+    }
+    state.read(&Row::Results(slot).key()).map(|bytes| decode(&bytes))
+}
+
+/// The state at one height.
+pub struct View<'a, S> {
+    state: &'a S,
+    height: u64,
+    summary: Summary,
+}
+
+impl<'a, S: ReadState> View<'a, S> {
+    /// The state after all slots that are executed; none if not even height 0 is there.
+    pub fn latest(state: &'a S) -> Option<Self> {
+        View::at(state, height(state)?)
+    }
+
+    /// The state at `height`; none if it is pruned or not there yet.
+    pub fn at(state: &'a S, height: u64) -> Option<Self> {
+        let summary = Summary::read(state, height)?;
+        let readable = height >= Pruned::read(state).heights;
+        readable.then_some(View { state, height, summary })
+    }
+
+    /// How many slots are executed in it.
+    pub fn height(&self) -> u64 {
+        self.height
+    }
+
+    /// Its roots and history.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// The object of this key.
+    pub fn object(&self, chain: &str, key: &str) -> Option<ObjectState> {
+        let key = StateKey::Object { chain: chain.to_owned(), key: key.to_owned() };
+        self.value(&key.to_bytes()).map(|(_, bytes)| decode(&bytes))
+    }
+
+    /// How much of an asset `owner` has.
+    pub fn balance(&self, chain: &str, owner: [u8; 32], asset: &str) -> u128 {
+        let key = StateKey::Balance { chain: chain.to_owned(), owner, asset: asset.to_owned() };
+        self.value(&key.to_bytes()).map_or(0, |(_, bytes)| decode(&bytes))
+    }
+
+    /// What `owner` has, sorted by asset in descending order, `most` of them at the most.
+    pub fn balances(&self, chain: &str, owner: [u8; 32], most: usize) -> Vec<(String, u128)> {
+        let prefix = StateKey::balances_of(chain, owner);
+        let from = [b"v", &prefix[..]].concat();
+        let mut to = [&from[..], &[0xff; 8]].concat();
+        let mut balances = Vec::new();
+        while balances.len() < most {
+            let Some((row, _)) = self.state.last_at_or_before(&from, &to) else { break };
+            let key = &row[1..row.len() - size_of::<u64>()];
+            if let Some((_, bytes)) = self.value(key) {
+                let StateKey::Balance { asset, .. } = decode(key) else {
+                    unreachable!("only balances begin like balances")
+                };
+                balances.push((asset, decode(&bytes)));
+            }
+            // All versions of this key sort after it.
+            to = row[..row.len() - size_of::<u64>()].to_vec();
+        }
+        balances
+    }
+
+    /// Proves what is, or is not, at `key`.
+    pub fn prove(&self, key: &StateKey) -> StateProof {
+        let bytes = key.to_bytes();
+        let value = self.value(&bytes).map(|(_, value)| value);
+        prove(self.state, self.summary.version, &bytes, value)
+    }
+
+    /// The value at `key`, and the version from which on it is there.
+    pub(crate) fn value(&self, key: &[u8]) -> Option<(u64, Vec<u8>)> {
+        let from = Row::Value(key, 0).key();
+        let to = Row::Value(key, self.summary.version).key();
+        let (row, bytes) = self.state.last_at_or_before(&from, &to)?;
+        let version = row[row.len() - size_of::<u64>()..].try_into().expect("eight bytes");
+        decode::<Option<Vec<u8>>>(&bytes).map(|value| (u64::from_be_bytes(version), value))
+    }
+
+    /// The rows in which it is.
+    pub(crate) fn rows(&self) -> &'a S {
+        self.state
+    }
+}
