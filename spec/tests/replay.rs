@@ -49,7 +49,7 @@ fn runs_of_the_simulator_can_be_run_again() {
 
 /// Changes the last line that `changes` wants to change, and expects a difference there or later.
 fn assert_noticed(what: &str, changes: impl Fn(&str) -> Option<String>) {
-    let mut lines = trace(16);
+    let mut lines = trace(17);
     let found = lines.iter().rposition(|line| changes(line).is_some());
     let at = found.unwrap_or_else(|| panic!("no line for: {what}"));
     lines[at] = changes(&lines[at]).expect("it was found");

@@ -137,8 +137,8 @@ fn a_trace_can_be_read() {
     use hpaxos_consensus::trace::{self, Line};
     let path = std::env::temp_dir().join(format!("hpaxos-trace-{}.jsonl", std::process::id()));
     let file = std::fs::File::create(&path).expect("a temporary file");
-    let traced = run(&wanted(7), Rules::default(), Some(Box::new(std::io::BufWriter::new(file))));
-    assert_eq!(traced.trace_hash, passes(&wanted(7)).trace_hash);
+    let traced = run(&wanted(9), Rules::default(), Some(Box::new(std::io::BufWriter::new(file))));
+    assert_eq!(traced.trace_hash, passes(&wanted(9)).trace_hash);
     let file = std::fs::File::open(&path).expect("the trace");
     let lines: Result<Vec<Line>, _> = trace::read(std::io::BufReader::new(file)).collect();
     std::fs::remove_file(&path).expect("the trace");

@@ -73,6 +73,8 @@ faults! {
     Drag = "drag",
     /// A Byzantine acceptor says nothing.
     Silent = "silent",
+    /// Byzantine acceptors that hold each other's keys have a value decided, and lure the others to another.
+    Overturn = "overturn",
 }
 
 impl Fault {
@@ -88,6 +90,7 @@ impl Fault {
         Fault::Twins,
         Fault::Drag,
         Fault::Silent,
+        Fault::Overturn,
     ];
 }
 

@@ -1,11 +1,12 @@
 //! Everything about a run that is drawn from its seed before it begins.
 //!
-//! Each fault draws from a stream of its own: taking one away does not change the others.
+//! Each fault draws from a stream of its own: taking one away does not change the others. A league that overturns decisions
+//! takes the place of all other Byzantine acceptors, and often chooses the graph.
 
 use super::faults::{Fault, Faults};
 use super::network::Weather;
 use super::queue::{Strike, Time};
-use super::setting::{CATALOGUE, Setting, catalogue};
+use super::setting::{CATALOGUE, FRAGILE, Setting, catalogue};
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
@@ -79,6 +80,11 @@ impl Scenario {
         // The named graphs make up half of the runs.
         let index = rng.random_range(0..CATALOGUE);
         let index = if rng.random_bool(0.5) { index % 9 } else { index };
+        let mut league = stream(seed, 101);
+        let overturns = league.random_bool(0.15) && wanted.faults.has(Fault::Overturn);
+        // A league is at its best where earlier rules broke.
+        let fragile = overturns && league.random_bool(0.5);
+        let index = if fragile { league.random_range(FRAGILE) } else { index };
         let setting = wanted.setting.clone().unwrap_or_else(|| catalogue(index));
         let slots = [1, 1, 2, 3, 5, 8, 12, 20].choose(&mut rng).copied().unwrap_or(1);
         let storm = Duration::from_millis(rng.random_range(1_000..12_000));
@@ -106,13 +112,20 @@ impl Scenario {
         let calm = rng.random_bool(0.1);
         for (index, fault) in Fault::ALL.iter().enumerate() {
             let mut rng = stream(seed, 1 + index as u64);
-            let happens = rng.random_bool(0.4) && !calm;
+            let happens = match fault {
+                Fault::Overturn => overturns && !calm,
+                _ => rng.random_bool(0.4) && !calm,
+            };
             if happens && wanted.faults.has(*fault) {
                 scenario.faults = scenario.faults.with(*fault);
                 scenario.plan(*fault, &mut rng);
             }
         }
-        scenario.draw_byzantine(&mut stream(seed, 100));
+        if scenario.faults.has(Fault::Overturn) {
+            scenario.draw_league(&mut league);
+        } else {
+            scenario.draw_byzantine(&mut stream(seed, 100));
+        }
         scenario.strikes.push((scenario.storm, Strike::Quiet));
         scenario
     }
@@ -241,6 +254,23 @@ impl Scenario {
             let alone = behaviours.choose(rng).copied().expect("there is one");
             self.byzantine.insert(acceptor, together.unwrap_or(alone));
         }
+    }
+
+    /// Draws a league: as many as leave one learner that must not decide twice.
+    fn draw_league(&mut self, rng: &mut ChaCha8Rng) {
+        let log = self.setting.trust.log();
+        let mut acceptors = self.setting.acceptors.clone();
+        acceptors.shuffle(rng);
+        let mut league = AcceptorSet::EMPTY;
+        for acceptor in acceptors {
+            let mut more = league;
+            more.insert(acceptor);
+            let connections = log.connections(&more);
+            if log.learners().iter().any(|one| connections.connected(one).contains(one)) {
+                league = more;
+            }
+        }
+        self.byzantine = league.iter().map(|acceptor| (acceptor, Fault::Overturn)).collect();
     }
 }
 

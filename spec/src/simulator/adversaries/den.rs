@@ -39,6 +39,8 @@ pub struct View {
 /// What a Byzantine acceptor knows, and its forge.
 pub struct Den {
     me: AcceptorId,
+    /// Whose key it signs with: its own, but for those in league that lend each other theirs.
+    hand: AcceptorId,
     setting: Arc<Setting>,
     rules: Rules,
     /// Acceptors that are safe.
@@ -60,6 +62,7 @@ impl Den {
         let league = world.scenario.traitors();
         Den {
             me,
+            hand: me,
             setting: world.setting.clone(),
             rules: world.rules,
             safe: world.setting.trust.acceptors().difference(&league),
@@ -75,6 +78,12 @@ impl Den {
     /// Who it is.
     pub fn me(&self) -> AcceptorId {
         self.me
+    }
+
+    /// Signs with the key of one in league with it from now on.
+    pub fn sign_as(&mut self, hand: AcceptorId) {
+        assert!(self.league.contains(hand), "nobody signs for a safe acceptor");
+        self.hand = hand;
     }
 
     /// Acceptors that are safe.
@@ -273,7 +282,7 @@ impl Den {
     /// Makes a 1a, if it may propose in that round.
     pub fn propose(&mut self, slot: Slot, round: Round, value: ValueHash) -> Option<Ix> {
         let schedule = self.setting.trust.schedule();
-        if schedule.proposer(slot, round) != self.me || !self.act() {
+        if schedule.proposer(slot, round) != self.hand || !self.act() {
             return None;
         }
         let message = self.sign(slot, Body::Proposal { round, value });
@@ -292,7 +301,7 @@ impl Den {
         if !self.may_act() {
             return None;
         }
-        let me = self.me;
+        let me = self.hand;
         let dag = &self.view(slot).dag;
         let draft = |refs: &[Ix]| {
             let mut refs: Vec<Ix> = prev.iter().chain(refs).copied().collect();
@@ -342,9 +351,9 @@ impl Den {
     pub fn sign(&self, slot: Slot, body: Body) -> Arc<Verified<Message>> {
         let signer = match &body {
             Body::Proposal { round, .. } => self.setting.trust.schedule().proposer(slot, *round),
-            Body::Reply(_) => self.me,
+            Body::Reply(_) => self.hand,
         };
-        assert_eq!(signer, self.me, "nobody signs for another");
+        assert_eq!(signer, self.hand, "nobody signs for another");
         let message = Message { place: self.setting.place(slot), body };
         Arc::new(Verified::trusted(message, signer, [0; 64], &self.setting.network))
     }
@@ -364,9 +373,9 @@ impl Den {
         let maximal = dag.maximal().take(4).map(|ix| dag.node(ix).message.id());
         let maximal = Refs::new(maximal);
         let place = self.setting.place(slot);
-        let announcement = Announcement { place, acceptor: Acceptor(self.me), round, maximal };
+        let announcement = Announcement { place, acceptor: Acceptor(self.hand), round, maximal };
         let network = &self.setting.network;
-        let announcement = Verified::trusted(announcement, self.me, [0; 64], network);
+        let announcement = Verified::trusted(announcement, self.hand, [0; 64], network);
         let wire = Arc::new(Wire::Packet(Packet::Announcement(Arc::new(announcement))));
         self.send(to, &wire, world);
     }
@@ -375,8 +384,8 @@ impl Den {
     pub fn show(&mut self, slot: Slot, ix: Ix, to: AcceptorSet, world: &mut Surroundings) {
         let message = self.view(slot).dag.node(ix).message.clone();
         self.view(slot).hidden.remove(&message.id());
-        if message.signer() == self.me {
-            world.first_sent(self.me, &message, Some(&to));
+        if message.signer() == self.me || message.signer() == self.hand {
+            world.first_sent(message.signer(), &message, Some(&to));
         }
         let proposed = match message.body {
             Body::Proposal { value, .. } => Some(value),
@@ -406,7 +415,7 @@ impl Den {
 
     /// The last reply of each other acceptor to a ballot.
     pub fn replies_to(&mut self, slot: Slot, ballot: Ballot) -> Vec<Ix> {
-        let me = self.me;
+        let me = self.hand;
         let mut last: BTreeMap<(AcceptorId, Option<Kind>), Ix> = BTreeMap::new();
         for (ix, node) in self.view(slot).dag.nodes() {
             let reply = node.kind() != Kind::OneA && node.signer() != me;

@@ -10,6 +10,7 @@ mod drag;
 mod equivocate;
 mod fork_prev;
 mod late_reveal;
+mod overturn;
 mod puppet;
 mod silent;
 mod spam;
@@ -77,6 +78,7 @@ impl Traitor {
             Fault::Spam => Box::new(spam::Spam::new(&den, world)),
             Fault::Twins => Box::new(twins::Twins::new(&den, world)),
             Fault::Drag => Box::new(drag::Drag::new(&den, world)),
+            Fault::Overturn => Box::new(overturn::Overturn::new(&den, world)),
             _ => Box::new(silent::Silent),
         };
         den.rest(world);

@@ -179,6 +179,9 @@ impl Node {
                     format!("{:?} does not know {id:?}, which it signed", self.me)
                 });
             }
+            Fault::Divergence { slot, learner, second, .. } => {
+                world.properties.decided(self.me, slot, learner, second);
+            }
             _ => {}
         }
     }
