@@ -2,10 +2,12 @@
 //!
 //! Exit codes: 0 yes or done, 1 the answer is no, 2 could not answer, 101 our bug.
 
+mod commands;
 mod graph;
 mod show;
 
 use clap::{Parser, Subcommand};
+use commands::{config, init, keys, log_level, run};
 use std::process::ExitCode;
 
 const _: () = assert!(
@@ -23,6 +25,21 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Makes the home of a node: its key, its settings, and the lines for the learner graph.
+    #[command(after_help = init::EXAMPLES)]
+    Init(init::Arguments),
+    /// Runs the node, until SIGTERM or Ctrl-C.
+    #[command(after_help = run::EXAMPLES)]
+    Run(run::Arguments),
+    /// Checks a home as a node does at its start, and shows the settings that are in force.
+    #[command(after_help = config::EXAMPLES)]
+    Config(config::Arguments),
+    /// Shows, makes and moves keys.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Changes what a running node logs.
+    #[command(after_help = log_level::EXAMPLES)]
+    LogLevel(log_level::Arguments),
     /// Study a learner graph: what each chain is promised, and what breaks it.
     #[command(subcommand)]
     Graph(graph::Command),
@@ -42,6 +59,11 @@ enum Outcome {
 fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     let result = match command {
+        Command::Init(arguments) => arguments.run(),
+        Command::Run(arguments) => arguments.run(),
+        Command::Config(arguments) => arguments.run(),
+        Command::Keys(command) => command.run(),
+        Command::LogLevel(arguments) => arguments.run(),
         Command::Graph(command) => command.run(),
     };
     match result {

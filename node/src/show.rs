@@ -3,8 +3,8 @@
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
-use hpaxos_learner_graph::file::FileError;
 use hpaxos_learner_graph::search::Progress;
+use hpaxos_node::files::ErrorInFile;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -54,22 +54,6 @@ impl Columns {
     }
 }
 
-/// An error that points at a place of a file, with the file's text.
-#[derive(Debug)]
-pub struct ErrorInFile {
-    pub path: String,
-    pub text: String,
-    pub error: FileError,
-}
-
-impl fmt::Display for ErrorInFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: {}", self.path, self.error.line, self.error.column, self.error.message)
-    }
-}
-
-impl std::error::Error for ErrorInFile {}
-
 /// Lines of more than so many bytes are not shown: they tell nobody anything.
 const SHOWN_LINE_BYTES: usize = 400;
 
@@ -77,7 +61,7 @@ const SHOWN_LINE_BYTES: usize = 400;
 pub fn error(error: &anyhow::Error) {
     use std::io::Write;
     let mut stream = anstream::stderr();
-    let Some(in_file) = error.downcast_ref::<ErrorInFile>() else {
+    let Some(in_file) = error.chain().find_map(|cause| cause.downcast_ref::<ErrorInFile>()) else {
         let _ = writeln!(stream, "{}: {error:#}", styled(BAD, "error"));
         return;
     };

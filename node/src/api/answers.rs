@@ -1,0 +1,210 @@
+//! What the API answers, for those who serve it and those who ask.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// A bundle was taken: it waits, and was passed on.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Submitted {
+    /// Its id, 64 hex digits.
+    pub id: String,
+    /// Whether it was here before.
+    pub duplicate: bool,
+}
+
+/// An error.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ErrorAnswer {
+    /// What is wrong.
+    pub error: ErrorBody,
+}
+
+/// What is wrong, and what would be right.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ErrorBody {
+    /// `malformed`, `bad_signature`, `expired`, `too_far`, `limits`, `wrong_home`, `too_large`, `busy`, `not_ready`, `not_found`,
+    /// `forbidden`.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// Where in the bundle, like `parts[1].operations[0].key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// The log in which the object lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
+}
+
+/// The logs of this node.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Logs {
+    /// The node's name.
+    pub node: String,
+    /// The network's id.
+    pub network: String,
+    /// The logs, by name.
+    pub logs: BTreeMap<String, Log>,
+}
+
+/// A log.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Log {
+    /// Of each learner, how far it is.
+    pub learners: BTreeMap<String, Learner>,
+    /// Messages from proposal to decision: 3 or 4.
+    pub sends: u8,
+    /// Undecided slots that are open.
+    pub open: u64,
+    /// Slots that are on disk only, because some learner has not decided them for good.
+    pub parked: u64,
+    /// The highest round of an open slot: 0 if all is well.
+    pub round: u64,
+    /// Who proposes next; empty if no slot is open.
+    pub leader: String,
+    /// Bundles that wait here.
+    pub mempool: u64,
+    /// Whether this node signs nothing, because its store was lost.
+    pub silent: bool,
+}
+
+/// How far a learner is, at this node.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Learner {
+    /// The first slot that it has not decided.
+    pub decided: u64,
+    /// The first slot that its view has not executed.
+    pub height: u64,
+}
+
+/// A slot.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Slot {
+    /// The log.
+    pub log: String,
+    /// Its number.
+    pub slot: u64,
+    /// Of each learner that decided it here, what.
+    pub learners: BTreeMap<String, SlotDecision>,
+    /// The bundles of the decided block, as in receipts, in order; none if no learner decided or the block is not here.
+    pub bundles: Option<Vec<serde_json::Value>>,
+}
+
+/// What a learner decided in a slot.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SlotDecision {
+    /// The hash of the block.
+    pub block: String,
+    /// The ballot: 16 hex digits of the round, `-`, the block.
+    pub ballot: String,
+    /// What it executed; none if it has not.
+    pub executed: Option<Executed>,
+    /// The certificate; none yet.
+    pub certificate: Option<serde_json::Value>,
+}
+
+/// What a view made of a slot.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Executed {
+    /// The hash chain over all slots so far.
+    pub history: String,
+    /// The root of the results.
+    pub results_root: String,
+    /// The root of the state after it.
+    pub state_root: String,
+}
+
+/// An object.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Object {
+    /// The chain.
+    pub chain: String,
+    /// `<birth log>:<key>`.
+    pub key: String,
+    /// Base64.
+    pub value: String,
+    /// The owner's key.
+    pub owner: String,
+    /// 1 at creation, one more with each write.
+    pub version: u64,
+    /// The log in which it lives.
+    pub home: String,
+    /// The slots that the view has executed.
+    pub height: u64,
+    /// The root of the state that the proof is for.
+    pub state_root: String,
+    /// The proof.
+    pub proof: serde_json::Value,
+}
+
+/// The balances of an owner in a chain.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Balances {
+    /// The chain.
+    pub chain: String,
+    /// The owner's key.
+    pub owner: String,
+    /// Each balance that is not 0.
+    pub balances: Vec<Balance>,
+}
+
+/// A balance.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Balance {
+    /// The log in which it lives.
+    pub log: String,
+    /// The asset.
+    pub asset: String,
+    /// How much, in decimal.
+    pub amount: String,
+}
+
+/// The learner graph, and how those in it are.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Graph {
+    /// The network's id.
+    pub network: String,
+    /// The learner graph's file.
+    pub toml: String,
+    /// Of each log, what breaks what: as `hpaxos graph analyze --json` says.
+    pub analysis: serde_json::Value,
+    /// Acceptors of whom there is proof that they signed two conflicting messages.
+    pub caught: Vec<String>,
+    /// Acceptors to whom there is no link.
+    pub unreachable: Vec<String>,
+    /// Acceptors to whom there is.
+    pub peers: Vec<Peer>,
+}
+
+/// A peer.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Peer {
+    /// Its name in the graph.
+    pub name: String,
+    /// Its address.
+    pub address: String,
+    /// There and back, in milliseconds; none before the first answer.
+    pub rtt_ms: Option<f64>,
+}
+
+/// Proof of misbehaviour.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Evidence {
+    /// `fork` or `double-proposal`.
+    pub kind: String,
+    /// The log.
+    pub log: String,
+    /// The slot.
+    pub slot: u64,
+    /// Who signed both.
+    pub acceptor: String,
+    /// The two messages with their signatures, in hex.
+    pub messages: Vec<String>,
+}
+
+/// Whether the node is alive, or ready.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// `ok`, or what is missing.
+    pub status: String,
+}

@@ -1,0 +1,126 @@
+//! Bundles: taken, and what became of them.
+
+use super::Shared;
+use super::answers::{ErrorAnswer, Submitted as Answer};
+use super::error::Failure;
+use crate::mempool::Source;
+use crate::node::Submitted;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use hpaxos_ledger::{Bundle, BundleId, Receipt, Refusal, Status};
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The longest that a request may wait.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Submits a bundle.
+#[utoipa::path(post, path = "/v1/bundles",
+    request_body(content = String, content_type = "application/json", description = "The bundle, completely signed"),
+    responses(
+        (status = 202, description = "Taken, and passed on", body = Answer),
+        (status = 400, description = "malformed, bad_signature, expired, too_far, limits", body = ErrorAnswer),
+        (status = 409, description = "wrong_home: an object lives in another log", body = ErrorAnswer),
+        (status = 413, description = "too_large", body = ErrorAnswer),
+        (status = 429, description = "busy: Retry-After says when", body = ErrorAnswer),
+        (status = 503, description = "not_ready: no quorum is connected", body = ErrorAnswer)))]
+pub(crate) async fn submit(
+    State(shared): State<Shared>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<Answer>), Failure> {
+    let json = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let json = json.is_some_and(|value| value.split(';').next() == Some("application/json"));
+    if !json {
+        return Err(Failure::content_type());
+    }
+    let body = body.map_err(|error| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Failure::too_large("a bundle has at most 128 KiB; its JSON at most 256 KiB")
+        }
+        _ => Failure::malformed(error.body_text()),
+    })?;
+    if !shared.node.is_ready() {
+        return Err(Failure::not_ready("no quorum of validators is connected yet"));
+    }
+    let node = shared.node.clone();
+    // Checking signatures takes longer than a task should hold a thread.
+    let taken = tokio::task::spawn_blocking(move || -> Result<Submitted, Refusal> {
+        let bundle = Bundle::from_json(&body)?;
+        Ok(node.submit(bundle, Source::Client(from.ip())))
+    });
+    match taken.await.expect("submitting a bundle does not panic").map_err(Failure::from)? {
+        Submitted::Taken { id, duplicate } => {
+            Ok((StatusCode::ACCEPTED, Json(Answer { id: id.to_string(), duplicate })))
+        }
+        Submitted::Refused(refusal) => Err(refusal.into()),
+        Submitted::Busy => Err(Failure::busy("too many bundles wait; this one was not taken")),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wait {
+    wait: Option<String>,
+}
+
+/// The receipt of a bundle, chain by chain.
+#[utoipa::path(get, path = "/v1/bundles/{id}",
+    params(("id" = String, Path, description = "64 hex digits"),
+        ("wait" = Option<String>, Query, description = "How long to wait for an outcome on all chains, like 10s or 500ms; at most 60s")),
+    responses(
+        (status = 200, description = "The receipt", body = serde_json::Value),
+        (status = 400, description = "malformed", body = ErrorAnswer),
+        (status = 404, description = "Nobody here knows it", body = ErrorAnswer),
+        (status = 429, description = "busy: too many wait", body = ErrorAnswer)))]
+pub(crate) async fn bundle(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    Query(Wait { wait }): Query<Wait>,
+) -> Result<Json<Receipt>, Failure> {
+    let id: BundleId = id
+        .parse()
+        .map_err(|_| Failure::malformed("a bundle's id should be 64 lower-case hex digits"))?;
+    let wait = wait.map(|wait| duration(&wait)).transpose()?.unwrap_or_default();
+    let deadline = tokio::time::Instant::now() + wait.min(WAIT_MAX);
+    let mut events = shared.node.events.listen();
+    let mut permit = None;
+    loop {
+        let node = shared.node.clone();
+        let receipt = tokio::task::spawn_blocking(move || node.receipt(&id));
+        let receipt = receipt.await.expect("reading a receipt does not panic");
+        let done = receipt.as_ref().is_some_and(|receipt| {
+            receipt.chains.values().all(|chain| chain.status != Status::Pending)
+        });
+        if done || tokio::time::Instant::now() >= deadline {
+            return receipt.map(Json).ok_or_else(|| {
+                Failure::not_found("nobody here knows a bundle of this id; was it submitted?")
+            });
+        }
+        if permit.is_none() {
+            let one = shared.waiting.clone().try_acquire_owned();
+            permit =
+                Some(one.map_err(|_| {
+                    Failure::busy("too many requests wait already; ask without ?wait")
+                })?);
+        }
+        // Any event may be the one; a listener that lagged looks again too.
+        let _ = tokio::time::timeout_at(deadline, events.recv()).await;
+    }
+}
+
+/// A number with `s` or `ms`.
+fn duration(text: &str) -> Result<Duration, Failure> {
+    let wrong = || Failure::malformed("`wait` should be like 10s or 500ms");
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, Duration::from_millis(1)),
+        None => (text.strip_suffix('s').ok_or_else(wrong)?, Duration::from_secs(1)),
+    };
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    Ok(unit.saturating_mul(number))
+}

@@ -1,0 +1,201 @@
+//! `hpaxos run`: the node.
+
+use super::HomeFolder;
+use super::passphrase::Unlock;
+use crate::Outcome;
+use anyhow::Context;
+use clap::ValueEnum;
+use hpaxos_node::api;
+use hpaxos_node::config::Config;
+use hpaxos_node::control::{self, Request};
+use hpaxos_node::driver::Detail;
+use hpaxos_node::home::Home;
+use hpaxos_node::keys::{PublicKey, no_core_dumps};
+use hpaxos_node::logging::{self, LogLevel};
+use hpaxos_node::metrics;
+use hpaxos_node::node::{Node, Running, Setup};
+use serde_json::json;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::{error, info};
+
+pub const EXAMPLES: &str = "\
+Examples:
+  hpaxos run --home /var/lib/hpaxos
+  hpaxos run --home ./alice --trace alice.jsonl
+  HPAXOS_LOG__LEVEL=debug hpaxos run --home ./alice
+
+It ends with SIGTERM or Ctrl-C, and loses nothing: bundles that wait are kept for the next start.
+
+Exit code: 0 it was told to stop, 2 it could not start, or the disk failed.";
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    home: HomeFolder,
+    #[command(flatten)]
+    unlock: Unlock,
+    /// Writes what happens to a file, as JSON lines; goes on with one that is there.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// How much of it.
+    #[arg(long, value_enum, default_value_t = Traced::Everything, requires = "trace")]
+    trace_detail: Traced,
+    /// Writes the addresses on which it listens to a file, as JSON, once it does.
+    #[arg(long, value_name = "FILE")]
+    addresses: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Traced {
+    /// What was decided and executed.
+    Decisions,
+    /// Everything that `hpaxos-spec replay` needs to run the engine again.
+    Everything,
+}
+
+impl Arguments {
+    pub fn run(self) -> anyhow::Result<Outcome> {
+        let home = self.home.open()?;
+        let config = home.config()?;
+        let level = logging::start(&config.log.level, config.log.format)?;
+        no_core_dumps()?;
+        let _lock = home.lock()?;
+        let file = home.key()?;
+        let key = file.unlock(self.unlock.read(&file)?.as_ref())?;
+        let network = home.network(&config)?;
+        let me = home.me(&config, &network.graph, PublicKey::of(&key))?;
+        let detail = match self.trace_detail {
+            Traced::Decisions => Detail::Decisions,
+            Traced::Everything => Detail::Everything,
+        };
+        let setup = Setup {
+            store: home.store_path(),
+            graph_path: home.graph_path(&config),
+            trace: self.trace.map(|path| (path, detail)),
+            config: config.clone(),
+            network,
+            me,
+            key,
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.context("the system gives this process no threads")?;
+        runtime.block_on(run(home, config, setup, level, self.addresses))
+    }
+}
+
+async fn run(
+    home: Home,
+    config: Config,
+    setup: Setup,
+    level: LogLevel,
+    addresses: Option<PathBuf>,
+) -> anyhow::Result<Outcome> {
+    let api = bind(config.api.listen.0, "api.listen").await?;
+    let metrics = bind(config.metrics.listen.0, "metrics.listen").await?;
+    let control = control::listen(&home.control_path())
+        .with_context(|| format!("cannot listen at {}", home.control_path().display()))?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+
+    let mut running = Running::start(setup).await?;
+    let node = running.node.clone();
+    node.tell_of_links();
+    let (api_address, metrics_address) = (api.local_addr()?, metrics.local_addr()?);
+    let p2p: Vec<String> = running.listening.iter().map(ToString::to_string).collect();
+    info!(node = node.name, network = %node.id, api = %api_address, metrics = %metrics_address, "running");
+    if let Some(path) = &addresses {
+        let text = json!({ "api": api_address, "metrics": metrics_address, "p2p": p2p });
+        write_whole(path, &text.to_string())?;
+    }
+
+    let (stop, stopped) = watch::channel(());
+    let until = |mut stopped: watch::Receiver<()>| async move {
+        let _ = stopped.changed().await;
+    };
+    let api = tokio::spawn(api::serve(api, node.clone(), limits(&config), until(stopped.clone())));
+    tokio::spawn(metrics::serve(metrics, node.metrics.clone()));
+    tokio::spawn(switches(control, level));
+    tokio::spawn(count_traffic(node.clone()));
+
+    tokio::select! {
+        _ = terminate.recv() => info!("told to stop"),
+        _ = interrupt.recv() => info!("told to stop"),
+        () = running.failed() => error!("stopping: something failed"),
+    }
+    let _ = stop.send(());
+    let _ = api.await;
+    running.stop().await?;
+    let _ = std::fs::remove_file(home.control_path());
+    info!("stopped");
+    Ok(Outcome::Yes)
+}
+
+async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; `{key}` should be a free address of this machine")
+    })
+}
+
+/// Writes a file so that nobody ever sees half of it.
+fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
+    let part = path.with_extension("part");
+    std::fs::write(&part, text)
+        .and_then(|()| std::fs::rename(&part, path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn limits(config: &Config) -> api::Limits {
+    let api = &config.api;
+    api::Limits {
+        hosts: api.hosts.clone(),
+        header_timeout: Duration::from_millis(api.header_timeout_ms),
+        body_bytes_max: api.body_bytes_max,
+        connections_max: api.connections_max,
+        waiting_max: api.waiting_max,
+        requests_per_second: api.requests_per_second,
+        requests_burst: api.requests_burst,
+    }
+}
+
+async fn switches(listener: tokio::net::UnixListener, level: LogLevel) {
+    let handle = |request| {
+        let answer = match request {
+            Request::LogLevel(filter) => level.set(&filter).map(|()| String::new()),
+        };
+        async move { answer.map_err(|error| error.to_string()) }
+    };
+    if let Err(error) = control::serve(listener, handle).await {
+        error!(%error, "the control socket is of no use any more");
+    }
+}
+
+/// Between two looks at what the network counted.
+const TRAFFIC_EVERY: Duration = Duration::from_secs(1);
+
+/// Carries the network's counters into the metrics.
+async fn count_traffic(node: Arc<Node>) {
+    use hpaxos_node::metrics::Direction as Way;
+    use hpaxos_node::network::{Direction, Protocol};
+    let traffic = node.network.traffic().clone();
+    let mut counted = [[0; 2]; 3];
+    loop {
+        for (row, protocol) in Protocol::ALL.into_iter().enumerate() {
+            for (column, direction) in Direction::ALL.into_iter().enumerate() {
+                let bytes = traffic.bytes(protocol, direction);
+                let more = bytes - std::mem::replace(&mut counted[row][column], bytes);
+                let way = match direction {
+                    Direction::In => Way::In,
+                    Direction::Out => Way::Out,
+                };
+                node.metrics.bytes(protocol.name(), way, more);
+            }
+        }
+        tokio::time::sleep(TRAFFIC_EVERY).await;
+    }
+}

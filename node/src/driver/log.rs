@@ -1,0 +1,152 @@
+//! One log: its replica, and what its driver keeps beside it.
+
+use super::tracer::Tracer;
+use super::values::Values;
+use crate::store::{LogIndex, Store, StoreError, Turn};
+use hpaxos_consensus::message::{Kind, Packet};
+use hpaxos_consensus::{Config, Effects, Event, Fault, Record, Replica, Slot, Timer, Trust};
+use hpaxos_learner_graph::AcceptorId;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What the driver of a log is told when it is made.
+pub struct LogSetting {
+    /// The log, as this node numbers it.
+    pub index: LogIndex,
+    /// For its replica.
+    pub config: Config,
+    /// Between two slots that this node opens.
+    pub slot_min: Duration,
+    /// Without anything to decide, a slot is opened after this.
+    pub idle_slot: Duration,
+}
+
+/// One log.
+pub(super) struct LogDriver {
+    pub index: LogIndex,
+    pub trust: Arc<Trust>,
+    pub replica: Replica,
+    pub effects: Effects,
+    /// What the replica is to see next.
+    pub queue: VecDeque<Event>,
+    /// Timers that run, with the count at which each was armed.
+    pub armed: BTreeMap<Timer, u64>,
+    pub count: u64,
+    pub values: Values,
+    /// All acceptors of the log but this node.
+    pub others: Vec<AcceptorId>,
+    pub slot_min: Duration,
+    pub idle_slot: Duration,
+    pub last_opened: Option<Instant>,
+    pub last_decided: Instant,
+    /// Whether a wake for the next slot is planned, and for when.
+    pub opening: Option<Instant>,
+    /// When a proposal was first seen in each open slot.
+    pub proposed: BTreeMap<Slot, Instant>,
+    /// The number of the next record.
+    records: u64,
+    /// Whether anything happened since the last settling.
+    touched: bool,
+}
+
+impl LogDriver {
+    /// One that goes on where the store ends.
+    pub fn recover(setting: LogSetting, store: &Store) -> Result<Self, StoreError> {
+        let LogSetting { index, config, slot_min, idle_slot } = setting;
+        let trust = config.trust.clone();
+        let stored = store.records(index, trust.schedule())?;
+        let me = config.me;
+        let mut effects = Effects::default();
+        let replica = if stored.records.is_empty() {
+            Replica::new(config)
+        } else {
+            Replica::recover(config, stored.records, &mut effects)
+        };
+        let others = trust.acceptors().iter().filter(|one| Some(*one) != me).collect();
+        Ok(LogDriver {
+            index,
+            trust,
+            replica,
+            effects,
+            queue: VecDeque::new(),
+            armed: BTreeMap::new(),
+            count: 0,
+            values: Values::default(),
+            others,
+            slot_min,
+            idle_slot,
+            last_opened: None,
+            last_decided: Instant::now(),
+            opening: None,
+            proposed: BTreeMap::new(),
+            records: stored.next,
+            touched: true,
+        })
+    }
+
+    /// The log's name.
+    pub fn name(&self) -> &str {
+        self.trust.log().name()
+    }
+
+    /// Lets the replica see an event.
+    pub fn tell(&mut self, event: Event, tracer: Option<&Tracer>) {
+        self.touched = true;
+        if let Some(tracer) = tracer {
+            tracer.before(&event, &self.replica);
+        }
+        let announcement = match &event {
+            Event::Packet { packet: Packet::Announcement(announcement), .. }
+                if tracer.is_some() =>
+            {
+                Some(announcement.clone())
+            }
+            _ => None,
+        };
+        self.replica.handle(event, &mut self.effects);
+        if let Some((tracer, announcement)) = tracer.zip(announcement) {
+            tracer.announced(&announcement, &self.replica);
+        }
+        self.note_received(tracer);
+    }
+
+    /// Lets the replica answer.
+    pub fn settle(&mut self, tracer: Option<&Tracer>) {
+        if std::mem::take(&mut self.touched) {
+            self.replica.settle(&mut self.effects);
+            self.note_received(tracer);
+        }
+    }
+
+    fn note_received(&mut self, tracer: Option<&Tracer>) {
+        for message in self.effects.received.drain(..) {
+            if message.kind() == Kind::OneA {
+                self.proposed.entry(message.place.slot).or_insert_with(Instant::now);
+            }
+            if let Some(tracer) = tracer {
+                tracer.received(&message, &self.replica);
+            }
+        }
+        if let Some(tracer) = tracer {
+            tracer.end_of_event();
+        }
+    }
+
+    /// Adds what must be stored to a turn.
+    pub fn store(&mut self, store: &Store, turn: &mut Turn) {
+        for record in self.effects.store.drain(..) {
+            store.put_record(turn, self.index, self.records, &record);
+            self.records += 1;
+            if let Record::Retired { slot } = record {
+                self.values.forget(slot);
+            }
+        }
+        for fault in &self.effects.faults {
+            if let Fault::Proven(evidence) = fault {
+                store.put_evidence(turn, self.index, evidence);
+            }
+        }
+        self.values.store(self.index, store, turn);
+    }
+}

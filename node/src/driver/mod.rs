@@ -1,0 +1,343 @@
+//! The driver: one thread that owns the engine's replicas.
+//!
+//! It steps while events wait, commits what is to be stored with one sync, and only then lets the rest go. Everything that
+//! takes long happens elsewhere: signatures and blocks are checked before they come here, blocks are executed after.
+
+mod log;
+mod opening;
+mod release;
+mod status;
+mod timers;
+mod tracer;
+mod values;
+
+pub use log::LogSetting;
+pub use status::{EngineStatus, LogStatus};
+pub use tracer::{Detail, Tracer};
+
+use crate::events::Events;
+use crate::executor::Decisions;
+use crate::judge::{Judge, Judged};
+use crate::mempool::Mempool;
+use crate::metrics::{Direction, Metrics};
+use crate::network::Network;
+use crate::store::{LogIndex, Store, StoreError, Turn};
+use hpaxos_consensus::message::Packet;
+use hpaxos_consensus::{Event, Peer, Slot, ValueHash};
+use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerGraph};
+use log::LogDriver;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use timers::{Timers, Wake};
+use tokio::sync::{mpsc, watch};
+
+/// Inputs that are handled before the next sync: a driver with more at hand would make the others wait.
+const BATCH_MAX: usize = 64;
+
+/// Inputs that wait for the driver. Who brings more waits itself, and with it its peer.
+pub const INPUTS_MAX: usize = 1_024;
+
+/// How long a link may be down before its acceptor counts as unreachable.
+const UNREACHABLE_AFTER: Duration = Duration::from_secs(1);
+
+/// Something that happens to the driver.
+pub enum Input {
+    /// A packet came, its signature checked.
+    Packet {
+        /// The log.
+        log: LogIndex,
+        /// Who sent it.
+        from: Peer,
+        /// What.
+        packet: Packet,
+    },
+    /// The bytes of a value came, and were judged.
+    Value {
+        /// The log.
+        log: LogIndex,
+        /// The slot it was proposed for.
+        slot: Slot,
+        /// It.
+        judged: Judged,
+        /// Who sent it.
+        from: Peer,
+    },
+    /// A decided value is to be fetched: it is executed next, and not here.
+    Fetch {
+        /// The log.
+        log: LogIndex,
+        /// The slot.
+        slot: Slot,
+        /// Its hash.
+        value: ValueHash,
+    },
+    /// Bundles wait, or others are done with.
+    Look,
+    /// No more slots are opened, and the thread ends.
+    Stop,
+}
+
+/// A link came or went. It is told ahead of everything that comes over it.
+pub enum LinkChange {
+    /// The streams with a peer are up, for the first time or again.
+    Up(Peer),
+    /// They are down.
+    Down(Peer),
+}
+
+/// What the driver listens to.
+pub struct Ears {
+    /// Everything that happens.
+    pub inputs: mpsc::Receiver<Input>,
+    /// Links. As many as peers reconnect: their backoff bounds it.
+    pub links: mpsc::UnboundedReceiver<LinkChange>,
+}
+
+/// What a driver is made of.
+pub struct Parts {
+    /// The store.
+    pub store: Arc<Store>,
+    /// The network.
+    pub network: Network,
+    /// Bundles that wait.
+    pub mempool: Arc<Mempool>,
+    /// Where decisions go.
+    pub decisions: Decisions,
+    /// Figures.
+    pub metrics: Metrics,
+    /// Names.
+    pub graph: Arc<LearnerGraph>,
+    /// Who wants to know.
+    pub events: Events,
+    /// The trace, if one is written.
+    pub tracer: Option<Tracer>,
+    /// What the driver itself may start: questions for blocks.
+    pub runtime: tokio::runtime::Handle,
+    /// The way back to the driver.
+    pub inputs: mpsc::Sender<Input>,
+    /// Judges blocks that were asked for.
+    pub judge: Arc<Judge>,
+}
+
+/// The driver of all logs of a node.
+pub struct Driver {
+    parts: Parts,
+    logs: Vec<LogDriver>,
+    timers: Timers,
+    connected: AcceptorSet,
+    followers: Vec<Peer>,
+    status: watch::Sender<EngineStatus>,
+    published: Instant,
+    stopping: bool,
+}
+
+impl Driver {
+    /// One that goes on where the store ends.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn new(
+        parts: Parts,
+        settings: Vec<LogSetting>,
+    ) -> Result<(Self, watch::Receiver<EngineStatus>), StoreError> {
+        let mut logs = Vec::new();
+        for setting in settings {
+            logs.push(LogDriver::recover(setting, &parts.store)?);
+        }
+        let (status, receiver) = watch::channel(EngineStatus::default());
+        let driver = Driver {
+            parts,
+            logs,
+            timers: Timers::default(),
+            connected: AcceptorSet::EMPTY,
+            followers: Vec::new(),
+            status,
+            published: Instant::now(),
+            stopping: false,
+        };
+        Ok((driver, receiver))
+    }
+
+    /// Runs until it is told to stop.
+    ///
+    /// # Errors
+    /// If the store fails: then nothing more may leave the node.
+    pub async fn run(mut self, mut ears: Ears) -> Result<(), StoreError> {
+        // What recovery has to say comes first.
+        self.settle()?;
+        while !self.stopping {
+            self.wait(&mut ears).await;
+            for _ in 0..BATCH_MAX {
+                let Ok(input) = ears.inputs.try_recv() else { break };
+                self.take_links(&mut ears);
+                self.take(input);
+            }
+            self.settle()?;
+            self.publish();
+        }
+        if let Some(tracer) = &self.parts.tracer {
+            tracer.flush();
+        }
+        Ok(())
+    }
+
+    /// Waits until there is something to do, and takes the first of it.
+    async fn wait(&mut self, ears: &mut Ears) {
+        self.plan_openings();
+        let next = self.timers.next();
+        tokio::select! {
+            biased;
+            Some(link) = ears.links.recv() => self.take_link(link),
+            input = ears.inputs.recv() => {
+                self.take_links(ears);
+                match input {
+                    Some(input) => self.take(input),
+                    None => self.stopping = true,
+                }
+            }
+            () = sleep_until(next) => {}
+        }
+        while let Some(wake) = self.timers.due(Instant::now()) {
+            self.wake(wake);
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Packet { log, from, packet } => {
+                self.count_packet(&packet, Direction::In);
+                self.logs[usize::from(log.0)].queue.push_back(Event::Packet { from, packet });
+                self.handle(log);
+            }
+            Input::Value { log, slot, judged, from } => {
+                self.receive_value(log, slot, judged, from);
+                self.handle(log);
+            }
+            Input::Fetch { log, slot, value } => self.fetch_decided(log, slot, value),
+            Input::Look => {}
+            Input::Stop => self.stopping = true,
+        }
+    }
+
+    fn take_links(&mut self, ears: &mut Ears) {
+        while let Ok(link) = ears.links.try_recv() {
+            self.take_link(link);
+        }
+    }
+
+    fn take_link(&mut self, link: LinkChange) {
+        match link {
+            LinkChange::Up(peer) => self.connect(peer),
+            LinkChange::Down(peer) => self.disconnect(peer),
+        }
+    }
+
+    fn connect(&mut self, peer: Peer) {
+        match peer {
+            Peer::Acceptor(acceptor) => self.connected.insert(acceptor),
+            Peer::Follower(_) if self.followers.contains(&peer) => {}
+            Peer::Follower(_) => self.followers.push(peer),
+        }
+        for index in self.log_indices() {
+            let log = &mut self.logs[usize::from(index.0)];
+            let concerns = match peer {
+                Peer::Acceptor(acceptor) => log.others.contains(&acceptor),
+                Peer::Follower(_) => true,
+            };
+            if concerns {
+                log.queue.push_back(Event::Connected { peer });
+                self.handle(index);
+            }
+        }
+    }
+
+    fn disconnect(&mut self, peer: Peer) {
+        match peer {
+            Peer::Acceptor(acceptor) => {
+                self.connected.remove(acceptor);
+                self.timers.plan(UNREACHABLE_AFTER, Wake::Unreachable(acceptor));
+            }
+            Peer::Follower(_) => self.followers.retain(|one| *one != peer),
+        }
+    }
+
+    fn wake(&mut self, wake: Wake) {
+        match wake {
+            Wake::Timer { log, timer, armed } => {
+                let driver = &mut self.logs[usize::from(log.0)];
+                if driver.armed.get(&timer) == Some(&armed) {
+                    driver.armed.remove(&timer);
+                    driver.queue.push_back(Event::Timer(timer));
+                    self.handle(log);
+                }
+            }
+            Wake::Value { log, slot, value } => {
+                self.ask_for_value(log, (slot, value));
+            }
+            Wake::Unreachable(acceptor) => self.unreachable(acceptor),
+            Wake::Open { log } => self.open(log),
+        }
+    }
+
+    fn unreachable(&mut self, acceptor: AcceptorId) {
+        if self.connected.contains(acceptor) {
+            return;
+        }
+        for index in self.log_indices() {
+            let log = &mut self.logs[usize::from(index.0)];
+            if log.others.contains(&acceptor) {
+                log.queue.push_back(Event::Unreachable { acceptor });
+                self.handle(index);
+            }
+        }
+    }
+
+    /// Lets the engine of a log see what waits for it.
+    fn handle(&mut self, log: LogIndex) {
+        let driver = &mut self.logs[usize::from(log.0)];
+        while let Some(event) = driver.queue.pop_front() {
+            driver.tell(event, self.parts.tracer.as_ref());
+        }
+    }
+
+    /// The end of a batch: lets the engines answer, stores, and lets go of the rest. What the driver itself can answer at
+    /// once goes into the next batch.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        loop {
+            let mut turn = Turn::default();
+            for driver in &mut self.logs {
+                driver.settle(self.parts.tracer.as_ref());
+                driver.store(&self.parts.store, &mut turn);
+            }
+            if let Some(tracer) = &self.parts.tracer {
+                tracer.settle();
+            }
+            if !turn.is_empty() {
+                let started = Instant::now();
+                let records = turn.records();
+                self.parts.store.commit(turn)?;
+                self.parts.metrics.store_committed(records, started.elapsed());
+            }
+            for index in self.log_indices() {
+                self.release(index);
+            }
+            if self.logs.iter().all(|driver| driver.queue.is_empty()) {
+                return Ok(());
+            }
+            for index in self.log_indices() {
+                self.handle(index);
+            }
+        }
+    }
+
+    fn log_indices(&self) -> impl Iterator<Item = LogIndex> + use<> {
+        (0..self.logs.len() as u16).map(LogIndex)
+    }
+}
+
+async fn sleep_until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,89 @@
+//! What the driver tells those who ask how it is.
+
+use super::Driver;
+use hpaxos_learner_graph::AcceptorSet;
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// Between two looks at everything.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// How the engine is.
+#[derive(Clone, Debug, Default)]
+pub struct EngineStatus {
+    /// The logs, in the order of their numbers.
+    pub logs: Vec<LogStatus>,
+    /// Who was caught, since the start or before.
+    pub caught: AcceptorSet,
+}
+
+/// How a log is.
+#[derive(Clone, Debug, Serialize)]
+pub struct LogStatus {
+    /// Its name.
+    pub log: String,
+    /// Of each learner, the first slot that it has not decided here.
+    pub next: Vec<(String, u64)>,
+    /// The open slots.
+    pub open: u64,
+    /// Slots that are on disk only, because some learner has not decided them for good.
+    pub parked: u64,
+    /// The highest round of an undecided slot.
+    pub round: u64,
+    /// Who proposes next.
+    pub leader: String,
+    /// Messages that wait for others.
+    pub waiting: u64,
+    /// Whether nothing may be signed, because the store was lost.
+    pub silent: bool,
+}
+
+impl Driver {
+    /// Tells how everything is, now and then.
+    pub(super) fn publish(&mut self) {
+        let now = Instant::now();
+        if now - self.published < EVERY {
+            return;
+        }
+        self.published = now;
+        let mut caught = AcceptorSet::EMPTY;
+        let mut logs = Vec::new();
+        for driver in &self.logs {
+            let replica = &driver.replica;
+            let learners = driver.trust.learners().iter();
+            let name = |learner| self.parts.graph.learner_name(learner).to_owned();
+            let next: Vec<_> = learners
+                .map(|learner| (name(learner), replica.next_undecided(learner).0))
+                .collect();
+            let mut status = LogStatus {
+                log: driver.name().to_owned(),
+                open: 0,
+                parked: replica.parked_slots().count() as u64,
+                round: 0,
+                leader: String::new(),
+                waiting: 0,
+                silent: replica.is_silent(),
+                next,
+            };
+            for slot in replica.open_slots() {
+                let Some(instance) = replica.instance(slot) else { continue };
+                caught = caught.union(instance.dag().forked());
+                if !instance.is_decided() {
+                    status.open += 1;
+                    status.round = status.round.max(instance.round().0);
+                    status.waiting += instance.waiting() as u64;
+                    if status.leader.is_empty() {
+                        let proposer = driver.trust.schedule().proposer(slot, instance.round());
+                        status.leader = self.parts.graph.acceptor_name(proposer).to_owned();
+                    }
+                }
+            }
+            self.parts.metrics.set_round(&status.log, status.round);
+            self.parts.metrics.set_inbox_waiting(&status.log, status.waiting as usize);
+            let waiting = self.parts.mempool.len(driver.index);
+            self.parts.metrics.set_mempool_bundles(&status.log, waiting);
+            logs.push(status);
+        }
+        self.status.send_replace(EngineStatus { logs, caught });
+    }
+}

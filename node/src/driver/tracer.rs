@@ -1,0 +1,278 @@
+//! The node's trace: lines for programs that check or repeat afterwards what happened.
+
+use hpaxos_consensus::message::{Announcement, Message, Packet, Refs, Verified};
+use hpaxos_consensus::trace::{self, Graph, GraphFile, Line, WholeGraph};
+use hpaxos_consensus::{
+    Decision, Event, Evidence, Judgement, LogName, MessageId, NetworkId, Peer, Replica, Slot,
+    TimerKind, Trust,
+};
+use hpaxos_learner_graph::LearnerGraph;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tracing::error;
+
+/// How much a trace tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// What was decided and executed.
+    Decisions,
+    /// Everything that an engine needs to be run again.
+    Everything,
+}
+
+/// Writes the trace of a node.
+#[derive(Clone)]
+pub struct Tracer {
+    detail: Detail,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    node: String,
+    graph: Arc<LearnerGraph>,
+    trusts: BTreeMap<LogName, Arc<Trust>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// None once the disk failed.
+    to: Option<BufWriter<File>>,
+    /// Messages of open slots that were written in full.
+    written: BTreeMap<Slot, BTreeSet<MessageId>>,
+    /// What proposers had taken in: it is told with the proposal.
+    hints: BTreeMap<MessageId, Refs>,
+}
+
+/// Slots of which it is remembered what was written: more than are ever open.
+const SLOTS_MAX: usize = 4_096;
+
+impl Tracer {
+    /// Begins a trace, or goes on with one: then it says that the node started again.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn new(
+        path: &Path,
+        detail: Detail,
+        (node, network): (&str, NetworkId),
+        (graph, graph_path): (Arc<LearnerGraph>, &Path),
+        trusts: &[Arc<Trust>],
+    ) -> io::Result<Self> {
+        let file = File::options().create(true).append(true).open(path)?;
+        let begins = file.metadata()?.len() == 0;
+        let names = trusts.iter().map(|trust| LogName(trust.log().name().into()));
+        let state = State {
+            to: Some(BufWriter::new(file)),
+            written: BTreeMap::new(),
+            hints: BTreeMap::new(),
+        };
+        let shared = Shared {
+            node: node.to_owned(),
+            trusts: names.zip(trusts.iter().cloned()).collect(),
+            graph,
+            state: Mutex::new(state),
+        };
+        let tracer = Tracer { detail, shared: Arc::new(shared) };
+        if begins {
+            let trusts: Vec<&Trust> = trusts.iter().map(AsRef::as_ref).collect();
+            let whole = WholeGraph::new(&tracer.shared.graph, &trusts, network, node);
+            let line = match whole {
+                Some(whole) => Graph::Whole(Box::new(whole)),
+                None => Graph::File(GraphFile { path: graph_path.display().to_string() }),
+            };
+            tracer.write(&Line::Graph(line));
+        } else {
+            tracer.write(&Line::Restart { node: tracer.node() });
+        }
+        Ok(tracer)
+    }
+
+    fn is_full(&self) -> bool {
+        self.detail == Detail::Everything
+    }
+
+    fn node(&self) -> String {
+        self.shared.node.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, line: &Line) {
+        let mut state = self.state();
+        if let Some(to) = &mut state.to
+            && let Err(error) = trace::write(to, line)
+        {
+            // The trace ends; the node does not.
+            error!(%error, "the trace cannot be written any more");
+            state.to = None;
+        }
+    }
+
+    /// Lets what was written reach the file.
+    pub fn flush(&self) {
+        if let Some(to) = &mut self.state().to {
+            let _ = to.flush();
+        }
+    }
+
+    /// Something is about to happen to a replica. What comes for a slot that is not open changes nothing.
+    pub(super) fn before(&self, event: &Event, replica: &Replica) {
+        if !self.is_full() {
+            return;
+        }
+        let (node, log) = (self.node(), replica.config().log.clone());
+        let is_open = |slot: Slot| replica.instance(slot).is_some();
+        let line = match event {
+            Event::Packet { from, packet: Packet::Message(message, hint) } => {
+                return self.remember_hint(*from, message, hint, replica);
+            }
+            Event::Timer(timer) if is_open(timer.slot) => {
+                let (name, round) = match timer.kind {
+                    TimerKind::Round(round) => ("round", Some(round)),
+                    TimerKind::Propose(round) => ("propose", Some(round)),
+                    TimerKind::Hint(round) => ("hint", Some(round)),
+                    TimerKind::Quiet => ("quiet", None),
+                    TimerKind::Fetch => ("fetch", None),
+                };
+                Line::Timer { node, log, slot: timer.slot, name: name.into(), round }
+            }
+            Event::Value { slot, value, judgement } if is_open(*slot) => {
+                let valid = *judgement == Judgement::Valid;
+                Line::Value { node, log, slot: *slot, value: *value, valid }
+            }
+            Event::Block { slot, round, value } if is_open(*slot) => {
+                Line::Propose { node, log, slot: *slot, round: *round, value: *value }
+            }
+            Event::Loaded { slot, .. } => Line::Loaded { node, log, slot: *slot },
+            Event::Certified { slot, learner, value } if is_open(*slot) => {
+                let learner = self.shared.graph.learner_name(*learner).to_owned();
+                Line::Certified { node, log, slot: *slot, learner, value: *value }
+            }
+            _ => return,
+        };
+        self.write(&line);
+    }
+
+    fn remember_hint(
+        &self,
+        from: Peer,
+        message: &Verified<Message>,
+        hint: &Refs,
+        replica: &Replica,
+    ) {
+        let instance = replica.instance(message.place.slot);
+        let new = instance.is_none_or(|instance| instance.dag().find(&message.id()).is_none());
+        if Peer::Acceptor(message.signer()) == from && !hint.is_empty() && new {
+            self.state().hints.insert(message.id(), hint.clone());
+        }
+    }
+
+    /// An announcement came; it may have opened its slot.
+    pub(super) fn announced(&self, announcement: &Verified<Announcement>, replica: &Replica) {
+        let slot = announcement.place.slot;
+        if !self.is_full() || replica.instance(slot).is_none() {
+            return;
+        }
+        let from = self.shared.graph.acceptor_name(announcement.signer()).to_owned();
+        let (round, maximal) = (announcement.round, announcement.maximal.to_vec());
+        let log = replica.config().log.clone();
+        self.write(&Line::Round { node: self.node(), log, slot, from, round, maximal });
+    }
+
+    /// A message entered the DAG.
+    pub(super) fn received(&self, message: &Verified<Message>, replica: &Replica) {
+        if !self.is_full() || Some(message.signer()) == replica.config().me {
+            return;
+        }
+        let (slot, id) = (message.place.slot, message.id());
+        let hint = self.state().hints.remove(&id).unwrap_or_default().to_vec();
+        let message = self.first(message, replica);
+        let log = replica.config().log.clone();
+        self.write(&Line::Receive { node: self.node(), log, slot, id, message, hint });
+    }
+
+    /// A message as a trace tells it, if it was not told before.
+    fn first(&self, message: &Verified<Message>, replica: &Replica) -> Option<trace::Message> {
+        let (slot, id) = (message.place.slot, message.id());
+        let mut state = self.state();
+        if !state.written.entry(slot).or_default().insert(id) {
+            return None;
+        }
+        if state.written.len() > SLOTS_MAX {
+            state.written.pop_first();
+        }
+        let dag = replica.instance(slot)?.dag();
+        let trust = self.shared.trusts.get(&replica.config().log)?;
+        Some(trace::Message::new(dag.node(dag.find(&id)?), trust, &self.shared.graph))
+    }
+
+    /// A hint counts when its proposal is admitted with it, or never.
+    pub(super) fn end_of_event(&self) {
+        if self.is_full() {
+            self.state().hints.clear();
+        }
+    }
+
+    /// The end of a batch.
+    pub(super) fn settle(&self) {
+        if self.is_full() {
+            self.write(&Line::Settle { node: self.node() });
+        }
+    }
+
+    /// An own message leaves.
+    pub(super) fn sent(&self, message: &Verified<Message>, replica: &Replica) {
+        if !self.is_full() {
+            return;
+        }
+        let slot = message.place.slot;
+        if let Some(message) = self.first(message, replica) {
+            let log = replica.config().log.clone();
+            self.write(&Line::Send { node: self.node(), log, slot, message, to: None });
+        }
+    }
+
+    /// A learner decided.
+    pub(super) fn decided(&self, decision: &Decision, log: &str) {
+        let Decision { slot, learner, ballot } = *decision;
+        let learner = self.shared.graph.learner_name(learner).to_owned();
+        let log = LogName(log.into());
+        let value = ballot.value;
+        self.write(&Line::Decide { node: self.node(), log, slot, learner, ballot, value });
+    }
+
+    /// A view executed a slot.
+    pub fn executed(
+        &self,
+        log: &str,
+        learner: &str,
+        slot: Slot,
+        (history, root): (&[u8; 32], &[u8; 32]),
+    ) {
+        self.write(&Line::Executed {
+            node: self.node(),
+            log: LogName(log.into()),
+            learner: learner.to_owned(),
+            slot,
+            history: hex::encode(history),
+            state_root: hex::encode(root),
+        });
+    }
+
+    /// There is proof against an acceptor.
+    pub(super) fn caught(&self, evidence: &Evidence, log: &str) {
+        if !self.is_full() {
+            return;
+        }
+        let slot = evidence.messages[0].place.slot;
+        let ids = evidence.messages.each_ref().map(|message| message.id());
+        let acceptor = self.shared.graph.acceptor_name(evidence.acceptor()).to_owned();
+        let log = LogName(log.into());
+        self.write(&Line::Caught { node: self.node(), log, slot, acceptor, evidence: ids });
+    }
+}

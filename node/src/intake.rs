@@ -1,0 +1,130 @@
+//! What comes from other nodes, checked before anybody else sees it.
+//!
+//! It runs on the tasks of the network, one for each peer: who sends much, or what takes long to check, waits for itself.
+
+use crate::driver::{Input, LinkChange};
+use crate::judge::Judge;
+use crate::mempool::{Added, Mempool, Source};
+use crate::metrics::Metrics;
+use crate::network::{Bytes, Intake, Refused, Verdict};
+use crate::store::{LogIndex, Store};
+use crate::views::Views;
+use crate::wire::{BlockRequest, Frame};
+use futures::future::BoxFuture;
+use hpaxos_consensus::message::{Keys, Packet, PacketError, SignatureError};
+use hpaxos_consensus::{LogName, Peer};
+use hpaxos_ledger::{Bundle, Code};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::mpsc;
+
+/// Checks what comes.
+pub struct Checked {
+    /// The keys of the network.
+    pub keys: Keys,
+    /// The logs of this node.
+    pub logs: BTreeMap<LogName, LogIndex>,
+    /// The driver.
+    pub driver: mpsc::Sender<Input>,
+    /// The driver, for links.
+    pub links: mpsc::UnboundedSender<LinkChange>,
+    /// Judges blocks.
+    pub judge: Arc<Judge>,
+    /// Bundles that wait.
+    pub mempool: Arc<Mempool>,
+    /// What was executed: it does not wait once more.
+    pub views: Arc<Views>,
+    /// Blocks that others ask for.
+    pub store: Arc<Store>,
+    /// Figures.
+    pub metrics: Metrics,
+}
+
+impl Checked {
+    fn log(&self, name: &str) -> Option<LogIndex> {
+        self.logs.get(&LogName(name.into())).copied()
+    }
+
+    async fn tell(&self, input: Input) {
+        // A driver that is gone took the node with it.
+        let _ = self.driver.send(input).await;
+    }
+
+    fn take_bundle(&self, from: Peer, log: &LogName, bytes: &[u8]) -> Verdict {
+        let Some(log) = self.logs.get(log).copied() else { return Verdict::Ignore };
+        let Some(bundle) = Bundle::from_bytes(bytes) else { return Verdict::Reject };
+        let slot = self.views.height(log).unwrap_or(0);
+        // A node that is ahead or behind may see another slot: only what can never be right is refused.
+        let id = match bundle.check(self.judge.rules(log), slot) {
+            Ok(id) => id,
+            Err(refusal) if matches!(refusal.code, Code::Expired | Code::TooFar) => {
+                return Verdict::Ignore;
+            }
+            Err(_) => return Verdict::Reject,
+        };
+        if self.views.is_used(log, &id) {
+            return Verdict::Ignore;
+        }
+        match self.mempool.add(log, id, Arc::new(bundle), Source::Peer(from)) {
+            Added::New => Verdict::Accept,
+            Added::Known | Added::Full => Verdict::Ignore,
+        }
+    }
+
+    async fn take(&self, from: Peer, frame: &[u8]) -> Result<(), Refused> {
+        match Frame::read(frame).map_err(|error| Refused(error.to_string()))? {
+            Frame::Packet(bytes) => {
+                let started = Instant::now();
+                let opened = Packet::open(bytes, &self.keys);
+                self.metrics.signature_verified(started.elapsed());
+                let packet = match opened {
+                    Ok(packet) => packet,
+                    // A log that only others run.
+                    Err(PacketError::Signature(SignatureError::Log)) => return Ok(()),
+                    Err(error) => return Err(Refused(error.to_string())),
+                };
+                if let Some(log) = self.logs.get(&packet.place().log).copied() {
+                    self.tell(Input::Packet { log, from, packet }).await;
+                }
+            }
+            Frame::Block { log, slot, bytes } => {
+                if let Some(log) = self.log(&log) {
+                    let judged = self.judge.judge(log, slot, bytes.into()).await;
+                    self.tell(Input::Value { log, slot, judged, from }).await;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Intake for Checked {
+    fn connected(&self, peer: Peer) -> BoxFuture<'_, ()> {
+        // A driver that is gone took the node with it.
+        let _ = self.links.send(LinkChange::Up(peer));
+        Box::pin(async {})
+    }
+
+    fn disconnected(&self, peer: Peer) {
+        let _ = self.links.send(LinkChange::Down(peer));
+    }
+
+    fn frame(&self, from: Peer, frame: Bytes) -> BoxFuture<'_, Result<(), Refused>> {
+        Box::pin(async move { self.take(from, &frame).await })
+    }
+
+    fn bundle(&self, from: Peer, log: LogName, bundle: Bytes) -> BoxFuture<'_, Verdict> {
+        Box::pin(async move { self.take_bundle(from, &log, &bundle) })
+    }
+
+    fn answer(&self, _: Peer, request: Bytes) -> BoxFuture<'_, Option<Bytes>> {
+        Box::pin(async move {
+            let BlockRequest { log, slot, value } = BlockRequest::decode(&request).ok()?;
+            let log = self.log(&log)?;
+            let store = self.store.clone();
+            let read = tokio::task::spawn_blocking(move || store.block(log, slot, &value));
+            Some(read.await.ok()?.ok()??.into())
+        })
+    }
+}

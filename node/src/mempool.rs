@@ -1,0 +1,308 @@
+//! Bundles that wait to be decided: bounded overall and for each source, the oldest first.
+//!
+//! A bundle that lies in an undecided proposal is claimed: nobody proposes it once more until it is known that another
+//! proposal was decided in that slot.
+
+use crate::driver::Input;
+use crate::store::LogIndex;
+use hpaxos_consensus::NetworkId;
+use hpaxos_consensus::{Peer, Slot, ValueHash};
+use hpaxos_ledger::limits::{BLOCK_BUNDLES_MAX, BLOCK_BYTES_MAX, WINDOW_SLOTS};
+use hpaxos_ledger::{Block, Bundle, BundleId, value};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// Bytes that a block needs beside its bundles.
+const BLOCK_OVERHEAD_BYTES: usize = 64;
+
+/// Where a bundle came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// A client.
+    Client(IpAddr),
+    /// Another node.
+    Peer(Peer),
+    /// It waited when this node stopped.
+    Disk,
+}
+
+/// How many bundles may wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// In a log.
+    pub bundles_max: usize,
+    /// Their bytes.
+    pub bytes_max: usize,
+    /// Of one source.
+    pub per_source_max: usize,
+}
+
+/// What became of a bundle that was brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It waits now.
+    New,
+    /// It waited before.
+    Known,
+    /// There is no room: later, perhaps.
+    Full,
+}
+
+/// A block that this node may propose.
+pub struct Made {
+    /// Its hash.
+    pub value: ValueHash,
+    /// Its bytes.
+    pub bytes: Arc<[u8]>,
+    /// How many bundles are in it.
+    pub bundles: usize,
+}
+
+/// Bundles that wait to be decided.
+pub struct Mempool {
+    network: NetworkId,
+    limits: Limits,
+    logs: Vec<Mutex<Pool>>,
+    driver: OnceLock<mpsc::Sender<Input>>,
+}
+
+#[derive(Default)]
+struct Pool {
+    bundles: BTreeMap<BundleId, Waiting>,
+    /// In the order in which they came.
+    order: BTreeMap<u64, BundleId>,
+    count: u64,
+    bytes: usize,
+    per_source: BTreeMap<Source, usize>,
+    /// Undecided proposals.
+    proposals: BTreeMap<Slot, BTreeMap<ValueHash, Vec<BundleId>>>,
+    /// Bundles that nobody has claimed, and that are not decided.
+    unclaimed: usize,
+}
+
+struct Waiting {
+    bundle: Arc<Bundle>,
+    number: u64,
+    bytes: usize,
+    source: Source,
+    since: Instant,
+    /// Undecided proposals in which it lies.
+    claims: usize,
+    /// Whether it lies in a decided block.
+    decided: bool,
+}
+
+impl Waiting {
+    fn is_unclaimed(&self) -> bool {
+        self.claims == 0 && !self.decided
+    }
+}
+
+impl Mempool {
+    /// An empty one, for so many logs.
+    pub fn new(network: NetworkId, logs: usize, limits: Limits) -> Self {
+        let logs = (0..logs).map(|_| Mutex::new(Pool::default())).collect();
+        Mempool { network, limits, logs, driver: OnceLock::new() }
+    }
+
+    /// Whom to tell that something waits.
+    pub fn set_driver(&self, driver: mpsc::Sender<Input>) {
+        let _ = self.driver.set(driver);
+    }
+
+    fn pool(&self, log: LogIndex) -> MutexGuard<'_, Pool> {
+        self.logs[usize::from(log.0)].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look(&self) {
+        if let Some(driver) = self.driver.get() {
+            // A driver with full hands looks anyway.
+            let _ = driver.try_send(Input::Look);
+        }
+    }
+
+    /// Adds a bundle that was checked.
+    pub fn add(&self, log: LogIndex, id: BundleId, bundle: Arc<Bundle>, source: Source) -> Added {
+        let bytes = bundle.to_bytes().len();
+        let mut pool = self.pool(log);
+        if pool.bundles.contains_key(&id) {
+            return Added::Known;
+        }
+        let of_source = pool.per_source.get(&source).copied().unwrap_or_default();
+        let full = pool.bundles.len() >= self.limits.bundles_max
+            || pool.bytes + bytes > self.limits.bytes_max
+            || of_source >= self.limits.per_source_max && source != Source::Disk;
+        if full {
+            return Added::Full;
+        }
+        let number = pool.count;
+        pool.count += 1;
+        pool.bytes += bytes;
+        pool.unclaimed += 1;
+        *pool.per_source.entry(source).or_default() += 1;
+        pool.order.insert(number, id);
+        // Somebody's proposal may have come first.
+        let since = Instant::now();
+        let mut waiting =
+            Waiting { bundle, number, bytes, source, since, claims: 0, decided: false };
+        let proposals = pool.proposals.values().flat_map(BTreeMap::values);
+        waiting.claims = proposals.filter(|ids| ids.contains(&id)).count();
+        if waiting.claims > 0 {
+            pool.unclaimed -= 1;
+        }
+        pool.bundles.insert(id, waiting);
+        drop(pool);
+        self.look();
+        Added::New
+    }
+
+    /// Whether a bundle waits, with exactly these signatures: they were checked.
+    pub fn knows(&self, log: LogIndex, id: &BundleId, signatures: &[[u8; 64]]) -> bool {
+        let pool = self.pool(log);
+        pool.bundles.get(id).is_some_and(|waiting| waiting.bundle.signatures == signatures)
+    }
+
+    /// A bundle that waits.
+    pub fn get(&self, log: LogIndex, id: &BundleId) -> Option<Arc<Bundle>> {
+        self.pool(log).bundles.get(id).map(|waiting| waiting.bundle.clone())
+    }
+
+    /// How many wait.
+    pub fn len(&self, log: LogIndex) -> usize {
+        self.pool(log).bundles.len()
+    }
+
+    /// Whether there is something to propose.
+    pub fn waits(&self, log: LogIndex) -> bool {
+        self.pool(log).unclaimed > 0
+    }
+
+    /// Makes a block for a slot of what nobody has claimed.
+    pub fn propose(&self, log: LogIndex, slot: Slot) -> Made {
+        let mut pool = self.pool(log);
+        let (mut ids, mut bundles) = (Vec::new(), Vec::new());
+        let mut bytes = BLOCK_OVERHEAD_BYTES;
+        for id in pool.order.values() {
+            let waiting = &pool.bundles[id];
+            if !waiting.is_unclaimed() || !may_be_in(&waiting.bundle, slot) {
+                continue;
+            }
+            if ids.len() == BLOCK_BUNDLES_MAX || bytes + waiting.bytes > BLOCK_BYTES_MAX {
+                break;
+            }
+            bytes += waiting.bytes;
+            ids.push(*id);
+            bundles.push(Bundle::clone(&waiting.bundle));
+        }
+        let count = bundles.len();
+        let bytes = Block { bundles }.to_bytes();
+        let value = value(self.network, &bytes);
+        pool.claim(slot, value, ids);
+        Made { value, bytes: bytes.into(), bundles: count }
+    }
+
+    /// Somebody proposed a block for a slot.
+    pub fn claim(&self, log: LogIndex, slot: Slot, value: ValueHash, ids: Vec<BundleId>) {
+        self.pool(log).claim(slot, value, ids);
+    }
+
+    /// A block was decided in a slot: what others proposed there waits again.
+    pub fn decided(&self, log: LogIndex, slot: Slot, value: ValueHash) {
+        self.pool(log).unclaim(slot, Some(value));
+    }
+
+    /// A view executed a slot in which these bundles were: they wait no more, nor does what can be in no later slot.
+    /// Returns how long each that a client had brought here had waited.
+    pub fn executed(&self, log: LogIndex, slot: Slot, ids: &[BundleId]) -> Vec<Duration> {
+        let mut pool = self.pool(log);
+        let mut waits = Vec::new();
+        for id in ids {
+            if let Some(waiting) = pool.remove(id)
+                && matches!(waiting.source, Source::Client(_))
+            {
+                waits.push(waiting.since.elapsed());
+            }
+        }
+        // A proposal may have come late, for a slot that was decided before.
+        while let Some((first, _)) = pool.proposals.first_key_value()
+            && *first <= slot
+        {
+            let first = *first;
+            pool.unclaim(first, None);
+        }
+        // Looking at all is worth it now and then only.
+        if slot.0.is_multiple_of(16) {
+            let over = |waiting: &Waiting| waiting.bundle.body.valid_until <= slot.0;
+            let expired: Vec<BundleId> =
+                pool.bundles.iter().filter(|(_, one)| over(one)).map(|(id, _)| *id).collect();
+            for id in expired {
+                pool.remove(&id);
+            }
+        }
+        waits
+    }
+
+    /// Everything that waits, oldest first.
+    pub fn all(&self, log: LogIndex) -> Vec<Arc<Bundle>> {
+        let pool = self.pool(log);
+        pool.order.values().map(|id| pool.bundles[id].bundle.clone()).collect()
+    }
+}
+
+impl Pool {
+    fn claim(&mut self, slot: Slot, value: ValueHash, ids: Vec<BundleId>) {
+        if self.proposals.get(&slot).is_some_and(|of_slot| of_slot.contains_key(&value)) {
+            return;
+        }
+        for id in &ids {
+            if let Some(waiting) = self.bundles.get_mut(id) {
+                if waiting.is_unclaimed() {
+                    self.unclaimed -= 1;
+                }
+                waiting.claims += 1;
+            }
+        }
+        self.proposals.entry(slot).or_default().insert(value, ids);
+    }
+
+    /// Nothing more is proposed in a slot, in which a value was decided.
+    fn unclaim(&mut self, slot: Slot, decided: Option<ValueHash>) {
+        for (value, ids) in self.proposals.remove(&slot).unwrap_or_default() {
+            for id in ids {
+                let Some(waiting) = self.bundles.get_mut(&id) else { continue };
+                let before = waiting.is_unclaimed();
+                waiting.claims = waiting.claims.saturating_sub(1);
+                waiting.decided |= decided == Some(value);
+                match (before, waiting.is_unclaimed()) {
+                    (false, true) => self.unclaimed += 1,
+                    (true, false) => self.unclaimed -= 1,
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn remove(&mut self, id: &BundleId) -> Option<Waiting> {
+        let waiting = self.bundles.remove(id)?;
+        if waiting.is_unclaimed() {
+            self.unclaimed -= 1;
+        }
+        self.bytes -= waiting.bytes;
+        self.order.remove(&waiting.number);
+        if let Some(count) = self.per_source.get_mut(&waiting.source) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_source.remove(&waiting.source);
+            }
+        }
+        Some(waiting)
+    }
+}
+
+fn may_be_in(bundle: &Bundle, slot: Slot) -> bool {
+    let last = bundle.body.valid_until;
+    slot.0 <= last && last <= slot.0.saturating_add(WINDOW_SLOTS)
+}

@@ -1,0 +1,433 @@
+//! What a node counts and measures, for Prometheus. Names and labels are a contract with dashboards and alerts.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus::{
+    Counter, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
+};
+use std::fs;
+use std::io;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::net::TcpListener;
+
+/// From 0.1 ms to 30 s: a commit of the disk, a decision on one machine, around the world, in a storm.
+const LATENCY_SECONDS: [f64; 17] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0, 30.0,
+];
+
+/// From 10 µs to 0.1 s: a signature takes some tens of microseconds, a batch of them more.
+const VERIFY_SECONDS: [f64; 13] = [
+    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025,
+    0.05, 0.1,
+];
+
+/// Records that one write to the disk takes along.
+const BATCH_RECORDS: [f64; 12] =
+    [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0];
+
+/// Which way something went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To this node.
+    In,
+    /// From this node.
+    Out,
+}
+
+impl Direction {
+    fn label(self) -> &'static str {
+        match self {
+            Direction::In => "in",
+            Direction::Out => "out",
+        }
+    }
+}
+
+/// All that a node counts and measures. Clones count together.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Registry,
+    slot_decided: IntCounterVec,
+    decision: HistogramVec,
+    bundle_commit: HistogramVec,
+    round: IntGaugeVec,
+    messages: IntCounterVec,
+    bytes: IntCounterVec,
+    signature_verify: Histogram,
+    store_commit: Histogram,
+    store_batch_records: Histogram,
+    mempool_bundles: IntGaugeVec,
+    inbox_waiting: IntGaugeVec,
+    peers: IntGauge,
+    caught: IntGaugeVec,
+    view_lag_slots: IntGaugeVec,
+    process: Process,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics::new()
+    }
+}
+
+impl Metrics {
+    /// Nothing counted yet.
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let to = &registry;
+        let (by_log, by_learner) = (&["log"][..], &["log", "learner"][..]);
+        Metrics {
+            slot_decided: counters(to, "hpaxos_slot_decided_total", "Slots decided.", by_learner),
+            decision: histograms(
+                to,
+                "hpaxos_decision_seconds",
+                "From a slot's proposal to a learner's decision.",
+                by_learner,
+            ),
+            bundle_commit: histograms(
+                to,
+                "hpaxos_bundle_commit_seconds",
+                "From a bundle's submission to its commit at this node.",
+                by_log,
+            ),
+            round: gauges(to, "hpaxos_round", "Round of the first undecided slot.", by_log),
+            messages: counters(
+                to,
+                "hpaxos_messages_total",
+                "Protocol messages.",
+                &["kind", "direction"],
+            ),
+            bytes: counters(
+                to,
+                "hpaxos_bytes_total",
+                "Bytes on the network.",
+                &["protocol", "direction"],
+            ),
+            signature_verify: histogram(
+                to,
+                "hpaxos_signature_verify_seconds",
+                "Checking one signature.",
+                &VERIFY_SECONDS,
+            ),
+            store_commit: histogram(
+                to,
+                "hpaxos_store_commit_seconds",
+                "Writing one batch of records down to the disk.",
+                &LATENCY_SECONDS,
+            ),
+            store_batch_records: histogram(
+                to,
+                "hpaxos_store_batch_records",
+                "Records per batch.",
+                &BATCH_RECORDS,
+            ),
+            mempool_bundles: gauges(
+                to,
+                "hpaxos_mempool_bundles",
+                "Bundles that wait to be proposed.",
+                by_log,
+            ),
+            inbox_waiting: gauges(
+                to,
+                "hpaxos_inbox_waiting",
+                "Messages that wait for others that they refer to.",
+                by_log,
+            ),
+            peers: {
+                let gauge = IntGauge::new("hpaxos_peers", "Peers connected.");
+                registered(to, gauge.expect(NAMED))
+            },
+            caught: gauges(
+                to,
+                "hpaxos_caught",
+                "1 if the acceptor was caught signing things that conflict.",
+                &["acceptor"],
+            ),
+            view_lag_slots: gauges(
+                to,
+                "hpaxos_view_lag_slots",
+                "Slots of the log that a learner's view has not executed yet.",
+                by_learner,
+            ),
+            process: Process::new(to),
+            registry,
+        }
+    }
+
+    /// A learner decided a slot, so long after the proposal arrived or was made.
+    pub fn decided(&self, log: &str, learner: &str, after: Duration) {
+        self.slot_decided.with_label_values(&[log, learner]).inc();
+        self.decision.with_label_values(&[log, learner]).observe(after.as_secs_f64());
+    }
+
+    /// A slot was decided whose proposal was not timed, as after a restart.
+    pub fn decided_untimed(&self, log: &str, learner: &str) {
+        self.slot_decided.with_label_values(&[log, learner]).inc();
+    }
+
+    /// A bundle that was submitted here was committed.
+    pub fn bundle_committed(&self, log: &str, after: Duration) {
+        self.bundle_commit.with_label_values(&[log]).observe(after.as_secs_f64());
+    }
+
+    /// The round of the first undecided slot.
+    pub fn set_round(&self, log: &str, round: u64) {
+        self.round.with_label_values(&[log]).set(whole(round));
+    }
+
+    /// A protocol message came or went; `kind` as in "1a".
+    pub fn message(&self, kind: &str, direction: Direction) {
+        self.messages.with_label_values(&[kind, direction.label()]).inc();
+    }
+
+    /// So many bytes came or went; `protocol` as in "consensus".
+    pub fn bytes(&self, protocol: &str, direction: Direction, bytes: u64) {
+        self.bytes.with_label_values(&[protocol, direction.label()]).inc_by(bytes);
+    }
+
+    /// A signature was checked.
+    pub fn signature_verified(&self, took: Duration) {
+        self.signature_verify.observe(took.as_secs_f64());
+    }
+
+    /// A batch of records was written down to the disk.
+    pub fn store_committed(&self, records: usize, took: Duration) {
+        self.store_commit.observe(took.as_secs_f64());
+        self.store_batch_records.observe(records as f64);
+    }
+
+    /// Bundles that wait to be proposed.
+    pub fn set_mempool_bundles(&self, log: &str, bundles: usize) {
+        self.mempool_bundles.with_label_values(&[log]).set(whole(bundles as u64));
+    }
+
+    /// Messages that wait for their references.
+    pub fn set_inbox_waiting(&self, log: &str, messages: usize) {
+        self.inbox_waiting.with_label_values(&[log]).set(whole(messages as u64));
+    }
+
+    /// Peers that are connected.
+    pub fn set_peers(&self, peers: usize) {
+        self.peers.set(whole(peers as u64));
+    }
+
+    /// An acceptor was caught; there is no way back.
+    pub fn caught(&self, acceptor: &str) {
+        self.caught.with_label_values(&[acceptor]).set(1);
+    }
+
+    /// Slots that a learner's view is behind its log.
+    pub fn set_view_lag(&self, log: &str, learner: &str, slots: u64) {
+        self.view_lag_slots.with_label_values(&[log, learner]).set(whole(slots));
+    }
+
+    /// All of it, as Prometheus reads it.
+    ///
+    /// # Errors
+    /// If the encoder fails, which it does for metrics without a name only.
+    pub fn text(&self) -> Result<String, prometheus::Error> {
+        self.process.update();
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+/// Prometheus has signed numbers only.
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+const NAMED: &str = "names, labels and buckets are right";
+
+fn registered<T: prometheus::core::Collector + Clone + 'static>(to: &Registry, metric: T) -> T {
+    to.register(Box::new(metric.clone())).expect("each name is registered once");
+    metric
+}
+
+fn counters(to: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    registered(to, IntCounterVec::new(Opts::new(name, help), labels).expect(NAMED))
+}
+
+fn gauges(to: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    registered(to, IntGaugeVec::new(Opts::new(name, help), labels).expect(NAMED))
+}
+
+fn histograms(to: &Registry, name: &str, help: &str, labels: &[&str]) -> HistogramVec {
+    let options = HistogramOpts::new(name, help).buckets(LATENCY_SECONDS.to_vec());
+    registered(to, HistogramVec::new(options, labels).expect(NAMED))
+}
+
+fn histogram(to: &Registry, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+    let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+    registered(to, Histogram::with_opts(options).expect(NAMED))
+}
+
+/// The metrics that every process has by custom, from `/proc` where there is one.
+#[derive(Clone, Debug)]
+struct Process {
+    resident_bytes: Gauge,
+    virtual_bytes: Gauge,
+    cpu_seconds: Counter,
+    threads: Gauge,
+    open_fds: Gauge,
+}
+
+/// Linux counts processor time in hundredths of a second in all that it tells a process, whatever its own clock does.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+impl Process {
+    fn new(to: &Registry) -> Self {
+        let gauge = |name: &str, help: &str| registered(to, Gauge::new(name, help).expect(NAMED));
+        let cpu = Counter::new("process_cpu_seconds_total", "Processor time, user and system.");
+        let started = gauge("process_start_time_seconds", "When it started, since the epoch.");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        started.set(now.as_secs_f64());
+        Process {
+            resident_bytes: gauge("process_resident_memory_bytes", "Memory in use."),
+            virtual_bytes: gauge("process_virtual_memory_bytes", "Address space in use."),
+            cpu_seconds: registered(to, cpu.expect(NAMED)),
+            threads: gauge("process_threads", "Threads."),
+            open_fds: gauge("process_open_fds", "Open file descriptors."),
+        }
+    }
+
+    fn update(&self) {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let number = |key: &str| -> Option<f64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+            line.split_whitespace().next()?.parse().ok()
+        };
+        if let Some(kib) = number("VmRSS:") {
+            self.resident_bytes.set(kib * 1024.0);
+        }
+        if let Some(kib) = number("VmSize:") {
+            self.virtual_bytes.set(kib * 1024.0);
+        }
+        if let Some(threads) = number("Threads:") {
+            self.threads.set(threads);
+        }
+        let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+        if let Some(ticks) = cpu_ticks(&stat) {
+            let more = ticks / TICKS_PER_SECOND - self.cpu_seconds.get();
+            // Two who ask at a time may each have seen another time; it never goes back.
+            self.cpu_seconds.inc_by(more.max(0.0));
+        }
+        if let Ok(open) = fs::read_dir("/proc/self/fd") {
+            // One of them is the folder that is being read.
+            self.open_fds.set(open.count().saturating_sub(1) as f64);
+        }
+    }
+}
+
+/// User and system time of `/proc/self/stat`, after the program's name, which may contain anything.
+fn cpu_ticks(stat: &str) -> Option<f64> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_whitespace().skip(11);
+    let user: f64 = fields.next()?.parse().ok()?;
+    let system: f64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+/// Serves `GET /metrics` until the task is dropped.
+///
+/// # Errors
+/// If the listener fails.
+pub async fn serve(listener: TcpListener, metrics: Metrics) -> io::Result<()> {
+    let router = Router::new().route("/metrics", get(page)).with_state(metrics);
+    axum::serve(listener, router).await
+}
+
+async fn page(State(metrics): State<Metrics>) -> Response {
+    match metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    fn all_used() -> Metrics {
+        let metrics = Metrics::new();
+        metrics.decided("red+blue", "red", Duration::from_millis(3));
+        metrics.decided_untimed("red+blue", "red");
+        metrics.bundle_committed("red", Duration::from_micros(80));
+        metrics.set_round("red", 2);
+        metrics.message("1a", Direction::In);
+        metrics.bytes("consensus", Direction::Out, 42);
+        metrics.signature_verified(Duration::from_micros(50));
+        metrics.store_committed(7, Duration::from_millis(1));
+        metrics.set_mempool_bundles("red", 1);
+        metrics.set_inbox_waiting("red", 0);
+        metrics.set_peers(7);
+        metrics.caught("mallory");
+        metrics.set_view_lag("red+blue", "red", 3);
+        metrics
+    }
+
+    #[test]
+    fn names_and_labels_are_as_promised() {
+        let text = all_used().text().unwrap();
+        for line in [
+            "hpaxos_slot_decided_total{learner=\"red\",log=\"red+blue\"} 2",
+            "hpaxos_decision_seconds_bucket{learner=\"red\",log=\"red+blue\",le=\"0.0025\"} 0",
+            "hpaxos_decision_seconds_bucket{learner=\"red\",log=\"red+blue\",le=\"0.005\"} 1",
+            "hpaxos_decision_seconds_bucket{learner=\"red\",log=\"red+blue\",le=\"30\"} 1",
+            "hpaxos_bundle_commit_seconds_bucket{log=\"red\",le=\"0.0001\"} 1",
+            "hpaxos_round{log=\"red\"} 2",
+            "hpaxos_messages_total{direction=\"in\",kind=\"1a\"} 1",
+            "hpaxos_bytes_total{direction=\"out\",protocol=\"consensus\"} 42",
+            "hpaxos_signature_verify_seconds_bucket{le=\"0.00005\"} 1",
+            "hpaxos_store_commit_seconds_count 1",
+            "hpaxos_store_batch_records_sum 7",
+            "hpaxos_mempool_bundles{log=\"red\"} 1",
+            "hpaxos_inbox_waiting{log=\"red\"} 0",
+            "hpaxos_peers 7",
+            "hpaxos_caught{acceptor=\"mallory\"} 1",
+            "hpaxos_view_lag_slots{learner=\"red\",log=\"red+blue\"} 3",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_process_is_measured() {
+        let text = Metrics::new().text().unwrap();
+        let value = |name: &str| -> f64 {
+            let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+            line.unwrap_or_else(|| panic!("{name}\n{text}")).parse().unwrap()
+        };
+        assert!(value("process_resident_memory_bytes") > 1e5);
+        assert!(value("process_open_fds") >= 3.0 && value("process_threads") >= 1.0);
+        assert!(value("process_start_time_seconds") > 1.7e9);
+        assert_eq!(cpu_ticks("1 (a) b) S 1 1 1 0 -1 0 1 2 3 4 50 7 0 0"), Some(57.0));
+    }
+
+    #[tokio::test]
+    async fn answers_at_its_own_address() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(serve(listener, all_used()));
+        let get = async |path: &str| {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let answer = get("/metrics").await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("text/plain; version=0.0.4"));
+        assert!(answer.contains("hpaxos_peers 7"), "{answer}");
+        assert!(get("/").await.starts_with("HTTP/1.1 404"));
+        server.abort();
+    }
+}

@@ -1,0 +1,46 @@
+//! Where things are in the store. Numbers are big-endian, so that keys sort as they do.
+
+use super::LogIndex;
+use hpaxos_consensus::{Evidence, Slot, ValueHash};
+
+/// The bytes of a log's prefix in the family of views.
+pub(super) const VIEW_PREFIX_BYTES: usize = 2;
+
+/// Of a slot, in any family.
+pub(super) fn slot_key(log: LogIndex, slot: Slot) -> Vec<u8> {
+    [&log.0.to_be_bytes()[..], &slot.0.to_be_bytes()].concat()
+}
+
+/// Of the `number`-th record of a node, in its slot.
+pub(super) fn record_key(log: LogIndex, slot: Slot, number: u64) -> Vec<u8> {
+    let mut key = slot_key(log, slot);
+    key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// The slot and the number in the key of a record.
+pub(super) fn read_record_key(key: &[u8]) -> Option<(Slot, u64)> {
+    let number =
+        |range: std::ops::Range<usize>| Some(u64::from_be_bytes(key.get(range)?.try_into().ok()?));
+    (key.len() == 18).then_some(())?;
+    Some((Slot(number(2..10)?), number(10..18)?))
+}
+
+/// Of a block.
+pub(super) fn block_key(log: LogIndex, slot: Slot, value: &ValueHash) -> Vec<u8> {
+    let mut key = slot_key(log, slot);
+    key.extend_from_slice(&value.0);
+    key
+}
+
+/// Of evidence: the first against each acceptor in each slot is enough.
+pub(super) fn evidence_key(log: LogIndex, evidence: &Evidence) -> Vec<u8> {
+    let mut key = slot_key(log, evidence.messages[0].place.slot);
+    key.extend_from_slice(&(evidence.acceptor().index() as u16).to_be_bytes());
+    key
+}
+
+/// Of something of a log's view.
+pub(super) fn view_key(log: LogIndex, key: &[u8]) -> Vec<u8> {
+    [&log.0.to_be_bytes()[..], key].concat()
+}

@@ -1,0 +1,163 @@
+//! What learners' views say, for those who ask: heights, states, results, receipts.
+
+use crate::store::{LogIndex, Store};
+use hpaxos_consensus::NetworkId;
+use hpaxos_consensus::ValueHash;
+use hpaxos_learner_graph::LearnerId;
+use hpaxos_ledger::{
+    Atomicity, Bundle, BundleId, ChainReceipt, ReadState, Receipt, Refusal, Summary, View, height,
+    position, wrong_home,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The rows of a log's state in the store.
+pub struct Rows<'a> {
+    store: &'a Store,
+    log: LogIndex,
+}
+
+impl<'a> Rows<'a> {
+    /// Those of a log.
+    pub fn new(store: &'a Store, log: LogIndex) -> Self {
+        Rows { store, log }
+    }
+}
+
+impl ReadState for Rows<'_> {
+    fn read(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.store.view(self.log, key).expect("the store can be read: what cannot is not absent")
+    }
+
+    fn last_at_or_before(&self, from: &[u8], to: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+        self.store
+            .view_last(self.log, from, to)
+            .expect("the store can be read: what cannot is not absent")
+    }
+}
+
+/// A log, for those who ask.
+pub struct LogViews {
+    /// Its name.
+    pub name: String,
+    /// Its chains, each with its learner.
+    pub chains: BTreeMap<String, LearnerId>,
+    /// What its bundles' atomicity rests on.
+    pub atomicity: Vec<Atomicity>,
+}
+
+/// What learners' views say.
+pub struct Views {
+    network: NetworkId,
+    store: Arc<Store>,
+    logs: Vec<LogViews>,
+}
+
+/// The first byte of what the node keeps beside the ledger's rows.
+const OWN: u8 = 0xff;
+
+impl Views {
+    /// Those of all logs of a node, in their order.
+    pub fn new(network: NetworkId, store: Arc<Store>, logs: Vec<LogViews>) -> Self {
+        Views { network, store, logs }
+    }
+
+    /// A log of this name.
+    pub fn log(&self, name: &str) -> Option<LogIndex> {
+        let index = self.logs.iter().position(|log| log.name == name)?;
+        Some(LogIndex(index as u16))
+    }
+
+    /// All logs.
+    pub fn logs(&self) -> impl Iterator<Item = (LogIndex, &LogViews)> {
+        self.logs.iter().enumerate().map(|(index, log)| (LogIndex(index as u16), log))
+    }
+
+    /// The rows of a log.
+    pub fn rows(&self, log: LogIndex) -> Rows<'_> {
+        Rows::new(&self.store, log)
+    }
+
+    /// How many slots a log's state has executed, by whoever is furthest; none before its genesis is there.
+    pub fn height(&self, log: LogIndex) -> Option<u64> {
+        height(&self.rows(log))
+    }
+
+    /// How many slots a learner's view has executed.
+    pub fn height_of(&self, log: LogIndex, learner: LearnerId) -> u64 {
+        let bytes = self.rows(log).read(&[OWN, learner.index() as u8]);
+        bytes.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))).unwrap_or(0)
+    }
+
+    /// The row that says how many slots a learner's view has executed.
+    pub fn height_row(learner: LearnerId, height: u64) -> (Vec<u8>, Option<Vec<u8>>) {
+        (vec![OWN, learner.index() as u8], Some(height.to_be_bytes().to_vec()))
+    }
+
+    /// What the state says of an executed slot.
+    pub fn summary(&self, log: LogIndex, slot: u64) -> Option<Summary> {
+        Summary::read(&self.rows(log), slot + 1)
+    }
+
+    /// The block that the state executed in a slot.
+    pub fn block(&self, log: LogIndex, slot: u64) -> Option<ValueHash> {
+        self.summary(log, slot).map(|summary| summary.block)
+    }
+
+    /// The state as a learner's view has it.
+    pub fn with_view<T>(
+        &self,
+        log: LogIndex,
+        learner: LearnerId,
+        read: impl FnOnce(&View<'_, Rows<'_>>) -> T,
+    ) -> Option<T> {
+        let rows = self.rows(log);
+        let view = View::at(&rows, self.height_of(log, learner))?;
+        Some(read(&view))
+    }
+
+    /// Whether a bundle was executed, and may not be once more.
+    pub fn is_used(&self, log: LogIndex, id: &BundleId) -> bool {
+        position(&self.rows(log), id).is_some_and(|position| position.outcome.uses_id())
+    }
+
+    /// Whether a bundle needs something that lives in another log.
+    pub fn wrong_home(&self, log: LogIndex, bundle: &Bundle) -> Option<Refusal> {
+        wrong_home(&self.rows(log), bundle)
+    }
+
+    /// The receipt of a bundle: `waiting`, or found where it was executed. None if nobody here knows it.
+    pub fn receipt(
+        &self,
+        log: LogIndex,
+        id: &BundleId,
+        waiting: Option<Arc<Bundle>>,
+    ) -> Option<Receipt> {
+        let rows = self.rows(log);
+        let position = position(&rows, id);
+        let bundle = match (&position, waiting) {
+            (_, Some(bundle)) => Bundle::clone(&bundle),
+            (Some(position), None) => self.executed(log, position.slot, position.index)?,
+            (None, None) => return None,
+        };
+        let of_log = &self.logs[usize::from(log.0)];
+        let chains = bundle.body.parts.iter().filter_map(|part| {
+            let learner = *of_log.chains.get(&part.chain)?;
+            let height = self.height_of(log, learner);
+            let is_there = position.as_ref().is_some_and(|position| position.slot < height);
+            let receipt =
+                if is_there { ChainReceipt::of(&rows, id) } else { ChainReceipt::pending() };
+            Some((part.chain.clone(), receipt))
+        });
+        let chains = chains.collect();
+        Some(Receipt::new(self.network, bundle, chains, &of_log.atomicity))
+    }
+
+    /// A bundle of an executed block.
+    fn executed(&self, log: LogIndex, slot: u64, index: u32) -> Option<Bundle> {
+        let value = self.block(log, slot)?;
+        let bytes = self.store.block(log, hpaxos_consensus::Slot(slot), &value).ok()??;
+        let block = hpaxos_ledger::Block::decode(&bytes).ok()?;
+        block.bundles.into_iter().nth(index as usize)
+    }
+}

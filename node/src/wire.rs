@@ -1,0 +1,83 @@
+//! What nodes send each other beside the engine's packets: how both lie in frames, and how blocks are asked for.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use hpaxos_consensus::message::Packet;
+use hpaxos_consensus::{Slot, ValueHash};
+use libp2p::bytes::Bytes;
+use std::io;
+
+/// A frame on the stream of consensus. The first byte says which.
+pub enum Frame<'a> {
+    /// A packet of the engine, not checked yet.
+    Packet(&'a [u8]),
+    /// A block, ahead of its proposal.
+    Block {
+        /// The log.
+        log: String,
+        /// The slot it is proposed for.
+        slot: Slot,
+        /// Its bytes.
+        bytes: &'a [u8],
+    },
+}
+
+const PACKET: u8 = 0;
+const BLOCK: u8 = 1;
+
+impl<'a> Frame<'a> {
+    /// The frame of a packet.
+    pub fn packet(packet: &Packet) -> Bytes {
+        let mut frame = vec![PACKET];
+        frame.extend_from_slice(&packet.encode());
+        frame.into()
+    }
+
+    /// The frame of a block.
+    pub fn block(log: &str, slot: Slot, bytes: &[u8]) -> Bytes {
+        let mut frame = vec![BLOCK];
+        (log, slot).serialize(&mut frame).expect("writing to memory does not fail");
+        frame.extend_from_slice(bytes);
+        frame.into()
+    }
+
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn read(frame: &'a [u8]) -> io::Result<Self> {
+        match frame.split_first() {
+            Some((&PACKET, packet)) => Ok(Frame::Packet(packet)),
+            Some((&BLOCK, mut rest)) => {
+                let (log, slot) = BorshDeserialize::deserialize(&mut rest)?;
+                Ok(Frame::Block { log, slot, bytes: rest })
+            }
+            _ => Err(io::Error::other("a frame begins with 0 or 1")),
+        }
+    }
+}
+
+/// A question for a block; the answer is its bytes, or nothing.
+#[derive(BorshSerialize, BorshDeserialize)]
+pub struct BlockRequest {
+    /// The log.
+    pub log: String,
+    /// The slot it was proposed for.
+    pub slot: Slot,
+    /// Its hash.
+    pub value: ValueHash,
+}
+
+impl BlockRequest {
+    /// As it travels.
+    pub fn encode(&self) -> Vec<u8> {
+        borsh::to_vec(self).expect("writing to memory does not fail")
+    }
+
+    /// From what travelled.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn decode(bytes: &[u8]) -> io::Result<Self> {
+        borsh::from_slice(bytes)
+    }
+}
