@@ -99,7 +99,6 @@ mod tests {
             "localhost:80",
             "127.0.0.1:8645",
             "[::1]:8645",
-            "::1",
             "node.example",
             "node.example:443",
         ] {
