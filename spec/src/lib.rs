@@ -2,7 +2,8 @@
 //!
 //! [`naive`] holds the slow and obvious twin of every definition that the product computes cleverly; tests make the two
 //! fight on random inputs. [`properties`] says what must be true of every run, and [`simulator`] makes runs: the product's
-//! engine under a virtual clock, network and disk, with everything that can go wrong. [`replay`] runs a recorded one again.
+//! engine under a virtual clock, network and disk, with everything that can go wrong. [`replay`] runs a recorded one again, and
+//! [`verdict`] judges what the nodes of a real network wrote.
 
 #![warn(missing_docs)]
 
@@ -10,3 +11,4 @@ pub mod naive;
 pub mod properties;
 pub mod replay;
 pub mod simulator;
+pub mod verdict;
