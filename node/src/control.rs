@@ -3,12 +3,14 @@
 //! One line in, one line out: `log-level FILTER` is answered by `ok`, `ok SOMETHING` or `error WHY`. Only the node's own
 //! user can connect. What is switched here can be switched nowhere else, least of all over HTTP.
 
+use std::fmt;
 use std::fs::{self, Permissions};
 use std::future::Future;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
@@ -19,6 +21,9 @@ const LINE_BYTES_MAX: u64 = 4096;
 
 /// Who connects has so long for a line, since the next one waits meanwhile.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who asks has so long for the answer.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why a running node cannot be asked.
 #[derive(Debug, Error)]
@@ -46,9 +51,10 @@ pub enum Request {
     LogLevel(String),
 }
 
-impl Request {
-    /// Reads a line.
-    fn parse(line: &str) -> Result<Self, String> {
+impl FromStr for Request {
+    type Err = String;
+
+    fn from_str(line: &str) -> Result<Self, String> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match (word, rest.trim()) {
             ("log-level", "") => Err("log-level needs a filter, as in log-level info".into()),
@@ -56,11 +62,12 @@ impl Request {
             _ => Err(format!("unknown command `{}`; it should be log-level", word.escape_debug())),
         }
     }
+}
 
-    /// The line that says it.
-    fn line(&self) -> String {
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Request::LogLevel(filter) => format!("log-level {filter}\n"),
+            Request::LogLevel(filter) => write!(f, "log-level {filter}"),
         }
     }
 }
@@ -84,17 +91,18 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
 ///
 /// # Errors
 /// If no connection can be accepted any more.
-pub async fn serve<Answer>(
+pub async fn serve<Asked, Answer>(
     listener: UnixListener,
-    mut handle: impl FnMut(Request) -> Answer,
+    mut handle: impl FnMut(Asked) -> Answer,
 ) -> io::Result<()>
 where
+    Asked: FromStr<Err = String>,
     Answer: Future<Output = Result<String, String>>,
 {
     loop {
         let (mut stream, _) = listener.accept().await?;
         let request = match tokio::time::timeout(PATIENCE, read_line(&mut stream)).await {
-            Ok(Ok(line)) => Request::parse(&line),
+            Ok(Ok(line)) => line.parse(),
             // A client that says nothing or goes away gets no answer.
             Ok(Err(_)) | Err(_) => continue,
         };
@@ -128,7 +136,7 @@ fn answer_line(answer: &Result<String, String>) -> String {
 ///
 /// # Errors
 /// If none runs, it does not answer, or it says no.
-pub fn ask(path: &Path, request: &Request) -> Result<String, ControlError> {
+pub fn ask(path: &Path, request: &impl fmt::Display) -> Result<String, ControlError> {
     let broken = |error| ControlError::Io { path: path.to_owned(), error };
     let mut stream = net::UnixStream::connect(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
@@ -136,9 +144,9 @@ pub fn ask(path: &Path, request: &Request) -> Result<String, ControlError> {
         }
         _ => broken(error),
     })?;
-    // The node may be answering somebody else before.
-    stream.set_read_timeout(Some(4 * PATIENCE)).map_err(broken)?;
-    stream.write_all(request.line().as_bytes()).map_err(broken)?;
+    // It may be answering somebody else before, and what is asked for may take a while.
+    stream.set_read_timeout(Some(ANSWER_PATIENCE)).map_err(broken)?;
+    stream.write_all(format!("{request}\n").as_bytes()).map_err(broken)?;
     let mut line = String::new();
     BufReader::new(stream.take(LINE_BYTES_MAX)).read_line(&mut line).map_err(broken)?;
     let line = line.trim_end();

@@ -164,7 +164,7 @@ fn limits(config: &Config) -> api::Limits {
 }
 
 async fn switches(listener: tokio::net::UnixListener, level: LogLevel) {
-    let handle = |request| {
+    let handle = |request: Request| {
         let answer = match request {
             Request::LogLevel(filter) => level.set(&filter).map(|()| String::new()),
         };

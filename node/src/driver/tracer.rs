@@ -9,7 +9,7 @@ use hpaxos_consensus::{
 use hpaxos_learner_graph::LearnerGraph;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::error;
@@ -46,6 +46,19 @@ struct State {
     hints: BTreeMap<MessageId, Refs>,
 }
 
+/// Takes away the line that a process did not finish, and returns what is left, in bytes.
+fn cut_torn_line(file: &mut File) -> io::Result<u64> {
+    const LINE_BYTES_MAX: u64 = 1 << 20;
+    let len = file.metadata()?.len();
+    let from = len.saturating_sub(LINE_BYTES_MAX);
+    file.seek(SeekFrom::Start(from))?;
+    let mut end = Vec::new();
+    file.read_to_end(&mut end)?;
+    let whole = end.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at as u64 + 1);
+    file.set_len(from + whole)?;
+    Ok(from + whole)
+}
+
 /// Slots of which it is remembered what was written: more than are ever open.
 const SLOTS_MAX: usize = 4_096;
 
@@ -61,8 +74,8 @@ impl Tracer {
         (graph, graph_path): (Arc<LearnerGraph>, &Path),
         trusts: &[Arc<Trust>],
     ) -> io::Result<Self> {
-        let file = File::options().create(true).append(true).open(path)?;
-        let begins = file.metadata()?.len() == 0;
+        let mut file = File::options().create(true).read(true).append(true).open(path)?;
+        let begins = cut_torn_line(&mut file)? == 0;
         let names = trusts.iter().map(|trust| LogName(trust.log().name().into()));
         let state = State {
             to: Some(BufWriter::new(file)),
@@ -274,5 +287,23 @@ impl Tracer {
         let acceptor = self.shared.graph.acceptor_name(evidence.acceptor()).to_owned();
         let log = LogName(log.into());
         self.write(&Line::Caught { node: self.node(), log, slot, acceptor, evidence: ids });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_line_is_cut_off() {
+        for (text, left) in [("", ""), ("{}\n", "{}\n"), ("{}\n{\"ev", "{}\n"), ("{\"ev", "")] {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            assert_eq!(cut_torn_line(&mut file).unwrap(), left.len() as u64, "{text}");
+            file.rewind().unwrap();
+            let mut read = String::new();
+            file.read_to_string(&mut read).unwrap();
+            assert_eq!(read, left);
+        }
     }
 }
