@@ -9,7 +9,7 @@ use crate::edge::{NoLargest, NoOverlap, Shares, largest, overlap};
 use crate::expression::{Edge, Quorum, Safe};
 use crate::learner_set::{LEARNERS_MAX, LearnerId, LearnerSet};
 use crate::log::{Link, Log};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The log of all learners that a file without `[logs]` has.
@@ -284,6 +284,14 @@ impl LearnerGraph {
             .into_iter()
             .map(|name| self.log(name).expect("a log of this graph has one of its names"))
             .collect()
+    }
+
+    /// Every log that exists: the declared ones, or `all` where none is, and each learner's base log. Sorted by name.
+    pub fn every_log(&self) -> Vec<Log> {
+        let base = self.learners().map(|id| self.learner_name(id));
+        let answered = self.logs();
+        let names: BTreeSet<&str> = answered.iter().map(Log::name).chain(base).collect();
+        names.into_iter().filter_map(|name| self.log(name)).collect()
     }
 
     /// The restriction of the graph to `learners`.

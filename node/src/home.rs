@@ -324,7 +324,7 @@ impl Home {
             Some(log) => {
                 let shown = log.escape_debug();
                 let known: Vec<String> =
-                    graph.logs().iter().map(|log| log.name().to_owned()).collect();
+                    graph.every_log().iter().map(|log| log.name().to_owned()).collect();
                 let known = known.join(", ");
                 Err(unfit(format!("`logs` names `{shown}`, and the graph has {known}")))
             }

@@ -147,7 +147,7 @@ pub struct Running {
 /// The logs that a node runs: those of which it is an acceptor, or those that a follower names.
 fn logs_of(setup: &Setup) -> Result<Vec<LogInfo>, TrustError> {
     let mut logs = Vec::new();
-    for log in setup.network.graph.logs() {
+    for log in setup.network.graph.every_log() {
         let runs = match setup.me {
             Some(me) => log.acceptors().contains(me),
             None => setup.config.logs.iter().any(|name| name == log.name()),
@@ -371,7 +371,7 @@ fn network_config(setup: &Setup) -> NetworkConfig {
         name: setup.config.name.clone(),
         validators: validators.collect(),
         listen: setup.config.p2p.listen.clone(),
-        logs: graph.logs().iter().map(|log| LogName(log.name().into())).collect(),
+        logs: graph.every_log().iter().map(|log| LogName(log.name().into())).collect(),
         followers_max: followers.max as usize,
         followers_allowed: allowed.collect(),
     }

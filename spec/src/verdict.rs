@@ -126,7 +126,7 @@ impl<'a> Verdict<'a> {
     /// For a network in which `byzantine` are the Byzantine acceptors: nothing is promised where they can break it, and their
     /// own traces are not to be read.
     pub fn new(graph: &'a LearnerGraph, byzantine: AcceptorSet) -> Self {
-        let logs = graph.logs().into_iter().map(|log| {
+        let logs = graph.every_log().into_iter().map(|log| {
             let entangled = log.connections(&byzantine);
             let name = LogName(log.name().into());
             (name, Log { entangled, decided: BTreeMap::new(), executed: BTreeMap::new() })

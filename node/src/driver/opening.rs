@@ -12,8 +12,9 @@ const UNEXECUTED_MAX: u64 = 256;
 impl Driver {
     /// Plans when the next slot of each log may open.
     pub(super) fn plan_openings(&mut self) {
+        let now = Instant::now();
         for index in self.log_indices() {
-            let due = self.opening_due(index);
+            let due = self.opening_due(index, now);
             let driver = &mut self.logs[usize::from(index.0)];
             if let Some(due) = due
                 && driver.opening.is_none_or(|planned| due < planned)
@@ -27,7 +28,7 @@ impl Driver {
     /// Opens a slot if it is time.
     pub(super) fn open(&mut self, log: LogIndex) {
         let now = Instant::now();
-        let due = self.opening_due(log);
+        let due = self.opening_due(log, now);
         let driver = &mut self.logs[usize::from(log.0)];
         driver.opening = None;
         if due.is_some_and(|due| due <= now) {
@@ -37,8 +38,8 @@ impl Driver {
         }
     }
 
-    /// When the next slot of a log may open, as far as one can say now.
-    fn opening_due(&self, log: LogIndex) -> Option<Instant> {
+    /// When the next slot of a log may open, as far as one can say at the time `now`.
+    fn opening_due(&self, log: LogIndex, now: Instant) -> Option<Instant> {
         let driver = &self.logs[usize::from(log.0)];
         driver.replica.config().me?;
         // A slot in which nobody has proposed yet takes what waits now.
@@ -51,7 +52,7 @@ impl Driver {
         }
         let earliest = driver.last_opened.map(|last| last + driver.slot_min);
         let due = if self.parts.mempool.waits(log) {
-            Instant::now()
+            now
         } else {
             let last = driver
                 .last_opened

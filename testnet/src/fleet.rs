@@ -1,0 +1,470 @@
+//! The nodes of a running network, and what can be done to them.
+
+use crate::folder::{NetworkFile, NodeEntry, Prepared};
+use crate::links::Links;
+use crate::process::{Process, Usage, end_of};
+use crate::topology::Topology;
+use crate::traitor;
+use anyhow::{Context, Result, bail};
+use hpaxos_learner_graph::AcceptorSet;
+use hpaxos_node::client::Client;
+use rustix::process::Signal;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long nodes may take to find each other.
+const READY_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks whether they have.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How a network is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The program `hpaxos`.
+    pub hpaxos: PathBuf,
+    /// This program, which has the traitors.
+    pub testnet: PathBuf,
+    /// Whether nodes trace everything.
+    pub trace: bool,
+    /// Whether nodes reach each other without forwarders.
+    pub direct: bool,
+}
+
+/// How a node is.
+pub enum State {
+    /// It runs.
+    Up(Process),
+    /// It was stopped in its tracks.
+    Paused(Process),
+    /// It was stopped or killed.
+    Down,
+    /// It ended by itself.
+    Failed(String),
+    /// It is Byzantine.
+    Traitor(Process),
+}
+
+/// A node.
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// How it is.
+    pub state: State,
+    /// What its former processes have used.
+    past: Usage,
+    /// Whether it was ever a traitor: its trace is worth nothing, and it may be accused.
+    pub is_byzantine: bool,
+}
+
+/// The nodes of a running network.
+pub struct Fleet {
+    /// The files.
+    pub prepared: Prepared,
+    options: Options,
+    links: Option<Links>,
+    /// The nodes, in the topology's order.
+    pub nodes: Vec<Node>,
+}
+
+impl State {
+    /// In a word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            State::Up(_) => "up",
+            State::Paused(_) => "paused",
+            State::Down => "down",
+            State::Failed(_) => "failed",
+            State::Traitor(_) => "traitor",
+        }
+    }
+
+    /// Its process, if it has one.
+    pub fn process(&self) -> Option<&Process> {
+        match self {
+            State::Up(process) | State::Paused(process) | State::Traitor(process) => Some(process),
+            State::Down | State::Failed(_) => None,
+        }
+    }
+}
+
+impl Node {
+    /// What all its processes together have used, and the present memory.
+    pub fn usage(&self) -> Usage {
+        let now = self.state.process().map(Process::usage).unwrap_or_default();
+        Usage {
+            cpu_ms: self.past.cpu_ms + now.cpu_ms,
+            rss_bytes: now.rss_bytes,
+            write_bytes: self.past.write_bytes + now.write_bytes,
+        }
+    }
+
+    /// Its API, if it runs and is no traitor.
+    pub fn api(&self) -> Option<SocketAddr> {
+        match &self.state {
+            State::Up(process) => process.addresses.api,
+            _ => None,
+        }
+    }
+
+    fn take(&mut self) -> Option<Process> {
+        self.past = Usage { rss_bytes: 0, ..self.usage() };
+        match std::mem::replace(&mut self.state, State::Down) {
+            State::Up(process) | State::Paused(process) | State::Traitor(process) => Some(process),
+            State::Down | State::Failed(_) => None,
+        }
+    }
+}
+
+impl Fleet {
+    /// Writes everybody's files, and opens the links between them. Nobody runs yet.
+    ///
+    /// # Errors
+    /// What is wrong with the topology's settings, or with the system.
+    pub async fn new(prepared: Prepared, topology: &Topology, options: Options) -> Result<Self> {
+        let names = topology.names();
+        let ports = ports(names.len(), topology.base_port, options.direct)?;
+        let links = match options.direct {
+            true => None,
+            false => Some(Links::open(&names).await.context("cannot make links between nodes")?),
+        };
+        for (name, own) in names.iter().zip(&ports) {
+            let addresses = match &links {
+                Some(links) => links.addresses_of(name),
+                None => names
+                    .iter()
+                    .zip(&ports)
+                    .map(|(other, [p2p, ..])| (other.clone(), ([127, 0, 0, 1], *p2p).into()))
+                    .collect(),
+            };
+            prepared.equip(topology, name, *own, &addresses)?;
+        }
+        let nodes = names.into_iter().map(|name| Node {
+            name,
+            state: State::Down,
+            past: Usage::default(),
+            is_byzantine: false,
+        });
+        let nodes = nodes.collect();
+        Ok(Fleet { prepared, options, links, nodes })
+    }
+
+    /// The place of the node called `name`.
+    ///
+    /// # Errors
+    /// If there is none.
+    fn place(&self, name: &str) -> Result<usize> {
+        let place = self.nodes.iter().position(|node| node.name == name);
+        place.with_context(|| {
+            let names: Vec<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
+            format!("there is no node `{name}`; there are {}", names.join(", "))
+        })
+    }
+
+    /// Starts everybody, and waits until they have found each other. Tells of each that listens.
+    ///
+    /// # Errors
+    /// If one does not start.
+    pub async fn start(&mut self, mut tell: impl FnMut(&str)) -> Result<()> {
+        for place in 0..self.nodes.len() {
+            self.launch(place, None).await?;
+            tell(&self.nodes[place].name);
+        }
+        self.wait_until_ready().await
+    }
+
+    /// Waits until every node that is up says that it is ready.
+    async fn wait_until_ready(&mut self) -> Result<()> {
+        let deadline = Instant::now() + READY_PATIENCE;
+        for place in 0..self.nodes.len() {
+            while let Some(api) = self.nodes[place].api() {
+                let client = Client::new(&api.to_string());
+                let ready = tokio::task::spawn_blocking(move || client.is_ready()).await?;
+                if ready.unwrap_or(false) {
+                    break;
+                }
+                self.notice_ends();
+                let node = &self.nodes[place];
+                if let State::Failed(why) = &node.state {
+                    bail!("{}: {why}", node.name);
+                }
+                if Instant::now() > deadline {
+                    let log = self.prepared.folder.log_path(&node.name);
+                    bail!(
+                        "{} finds no quorum of the others within {} s:\n{}",
+                        node.name,
+                        READY_PATIENCE.as_secs(),
+                        end_of(&log)
+                    );
+                }
+                sleep(LOOK_EVERY).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a node, as a traitor if a behaviour is named.
+    async fn launch(&mut self, place: usize, behaviour: Option<&str>) -> Result<()> {
+        let folder = &self.prepared.folder;
+        let name = self.nodes[place].name.clone();
+        let (home, trace) = (folder.home_path(&name), folder.trace_path(&name));
+        let (log, addresses) = (folder.log_path(&name), folder.addresses_path(&name));
+        let path = |path: &Path| path.as_os_str().to_owned();
+        let detail = if self.options.trace { "everything" } else { "decisions" };
+        let (program, arguments) = match behaviour {
+            None => {
+                let arguments = vec![
+                    "run".into(),
+                    "--home".into(),
+                    path(&home),
+                    "--trace".into(),
+                    path(&trace),
+                    "--trace-detail".into(),
+                    detail.into(),
+                    "--addresses".into(),
+                    path(&addresses),
+                ];
+                (&self.options.hpaxos, arguments)
+            }
+            Some(behaviour) => {
+                let arguments = vec![
+                    "traitor".into(),
+                    "--home".into(),
+                    path(&home),
+                    "--addresses".into(),
+                    path(&addresses),
+                    behaviour.into(),
+                ];
+                (&self.options.testnet, arguments)
+            }
+        };
+        let arguments: Vec<&OsStr> = arguments.iter().map(AsRef::as_ref).collect();
+        let process = Process::start(program, &arguments, &log, &addresses).await;
+        let process = process.with_context(|| format!("{name} does not start"))?;
+        self.route(place, &process.addresses.p2p)?;
+        let node = &mut self.nodes[place];
+        node.state = match behaviour {
+            None => State::Up(process),
+            Some(_) => State::Traitor(process),
+        };
+        self.write_network()
+    }
+
+    /// Leads the links to a node to where it listens. One with several faces shows each to its share of the others.
+    fn route(&self, place: usize, faces: &[String]) -> Result<()> {
+        let Some(links) = &self.links else { return Ok(()) };
+        let faces: Vec<SocketAddr> =
+            faces.iter().map(|address| socket_address(address)).collect::<Result<_>>()?;
+        let to = &self.nodes[place].name;
+        if faces.is_empty() {
+            bail!("{to} listens nowhere");
+        }
+        let others = self.nodes.iter().map(|node| node.name.as_str()).filter(|name| name != to);
+        for (from, face) in traitor::faces(others, faces.len()) {
+            links.set_target(from, to, faces[face]);
+        }
+        Ok(())
+    }
+
+    fn write_network(&self) -> Result<()> {
+        let nodes = self.nodes.iter().map(|node| {
+            let process = node.state.process();
+            NodeEntry {
+                name: node.name.clone(),
+                pid: process.map(|process| process.pid),
+                api: process.and_then(|process| process.addresses.api),
+                p2p: process.and_then(|process| process.addresses.p2p.first().cloned()),
+                home: self.prepared.folder.home_path(&node.name),
+            }
+        });
+        let network = self.prepared.network.to_string();
+        self.prepared.folder.write_network(&NetworkFile { network, validators: nodes.collect() })
+    }
+
+    /// Kills a node, as a power cut does.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub async fn kill(&mut self, name: &str) -> Result<()> {
+        let place = self.place(name)?;
+        let word = self.nodes[place].state.word();
+        let process = self.nodes[place].take();
+        process.with_context(|| format!("{name} is {word}"))?.kill().await;
+        self.write_network()
+    }
+
+    /// Stops a node in its tracks.
+    ///
+    /// # Errors
+    /// If it is not up.
+    pub fn pause(&mut self, name: &str) -> Result<()> {
+        let place = self.place(name)?;
+        let node = &mut self.nodes[place];
+        match std::mem::replace(&mut node.state, State::Down) {
+            State::Up(process) => {
+                let sent = process.signal(Signal::STOP);
+                node.state = State::Paused(process);
+                sent
+            }
+            other => {
+                let word = other.word();
+                node.state = other;
+                bail!("{name} is {word}: only a node that is up can be paused")
+            }
+        }
+    }
+
+    /// Lets a paused node go on; stops any other, if it runs, and starts it.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub async fn restart(&mut self, name: &str) -> Result<()> {
+        let place = self.place(name)?;
+        let node = &mut self.nodes[place];
+        if let State::Paused(_) = &node.state {
+            let Some(process) = node.take() else { return Ok(()) };
+            // What it has used is told by itself.
+            let now = process.usage();
+            node.past.cpu_ms -= now.cpu_ms.min(node.past.cpu_ms);
+            node.past.write_bytes -= now.write_bytes.min(node.past.write_bytes);
+            let sent = process.signal(Signal::CONT);
+            node.state = State::Up(process);
+            return sent;
+        }
+        if let Some(process) = node.take() {
+            process.stop().await?;
+        }
+        self.launch(place, None).await
+    }
+
+    /// Makes a node a traitor with its own key.
+    ///
+    /// # Errors
+    /// If it cannot be stopped or started.
+    pub async fn betray(&mut self, name: &str, behaviour: &str) -> Result<()> {
+        let place = self.place(name)?;
+        if self.prepared.graph.acceptor(name).is_none() {
+            bail!("{name} only follows: it signs nothing that others heed");
+        }
+        if self.links.is_none() {
+            bail!(
+                "with --direct nobody can be shown two faces: there are no links to lead elsewhere"
+            );
+        }
+        let node = &mut self.nodes[place];
+        node.is_byzantine = true;
+        if let Some(process) = node.take() {
+            process.stop().await?;
+        }
+        self.launch(place, Some(behaviour)).await
+    }
+
+    /// Cuts the network into groups; no groups heal it.
+    ///
+    /// # Errors
+    /// If a node is not there or in two groups, or there are no links to cut.
+    pub fn partition(&self, groups: &[Vec<String>]) -> Result<()> {
+        let mut seen = BTreeSet::new();
+        for name in groups.iter().flatten() {
+            self.place(name)?;
+            if !seen.insert(name) {
+                bail!("{name} is in two groups");
+            }
+        }
+        let links = self.links.as_ref().context("with --direct there are no links to cut")?;
+        links.partition(groups);
+        Ok(())
+    }
+
+    /// Takes note of nodes that ended by themselves, and returns their names.
+    pub fn notice_ends(&mut self) -> Vec<String> {
+        let mut ended = Vec::new();
+        for node in &mut self.nodes {
+            let (State::Up(process) | State::Traitor(process)) = &mut node.state else { continue };
+            if let Some(status) = process.ended() {
+                let log = end_of(&self.prepared.folder.log_path(&node.name));
+                node.state = State::Failed(format!("it ended by itself with {status}:\n{log}"));
+                ended.push(node.name.clone());
+            }
+        }
+        ended
+    }
+
+    /// Who was ever made a traitor.
+    pub fn byzantine(&self) -> AcceptorSet {
+        let traitors = self.nodes.iter().filter(|node| node.is_byzantine);
+        traitors.filter_map(|node| self.prepared.graph.acceptor(&node.name)).collect()
+    }
+
+    /// Clients of the nodes that are up, by name.
+    pub fn clients(&self) -> BTreeMap<String, Client> {
+        let up = self.nodes.iter().filter_map(|node| Some((node, node.api()?)));
+        up.map(|(node, api)| (node.name.clone(), Client::new(&api.to_string()))).collect()
+    }
+
+    /// Stops everybody in order.
+    ///
+    /// # Errors
+    /// The first that had to be killed, or ended badly; the others are stopped all the same.
+    pub async fn stop(&mut self) -> Result<()> {
+        let mut stopping = Vec::new();
+        for node in &mut self.nodes {
+            let is_traitor = matches!(node.state, State::Traitor(_));
+            if let Some(process) = node.take() {
+                // All at once: each waits for itself only.
+                let _ = process.signal(Signal::CONT);
+                let _ = process.signal(Signal::TERM);
+                stopping.push((node.name.clone(), is_traitor, process));
+            }
+        }
+        let mut result = Ok(());
+        for (name, is_traitor, process) in stopping {
+            let stopped = match process.stop().await {
+                Ok(status) if status.success() || is_traitor => Ok(()),
+                Ok(status) => {
+                    let log = end_of(&self.prepared.folder.log_path(&name));
+                    Err(anyhow::anyhow!("{name} ended with {status}:\n{log}"))
+                }
+                Err(error) => Err(error.context(name)),
+            };
+            result = result.and(stopped);
+        }
+        self.write_network()?;
+        result
+    }
+}
+
+/// The ports of each node, for peers, API and metrics: numbered from `base`, else any free ones. Only who is reached without
+/// a forwarder has to know its port before.
+fn ports(nodes: usize, base: u16, direct: bool) -> Result<Vec<[u16; 3]>> {
+    let numbered = |number: usize| u16::try_from(usize::from(base) + number).ok();
+    (0..nodes)
+        .map(|node| match (base, direct) {
+            (0, false) => Ok([0; 3]),
+            (0, true) => {
+                let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+                Ok([free, 0, 0])
+            }
+            _ => {
+                let three = [numbered(3 * node), numbered(3 * node + 1), numbered(3 * node + 2)];
+                let [Some(p2p), Some(api), Some(metrics)] = three else {
+                    bail!("`base-port` {base} leaves too few ports for {nodes} nodes")
+                };
+                Ok([p2p, api, metrics])
+            }
+        })
+        .collect()
+}
+
+/// The socket behind `/ip4/…/tcp/…`.
+fn socket_address(address: &str) -> Result<SocketAddr> {
+    let parts: Vec<&str> = address.split('/').collect();
+    match parts[..] {
+        ["", "ip4", ip, "tcp", port, ..] => Ok(SocketAddr::new(ip.parse()?, port.parse()?)),
+        _ => bail!("{address} is no TCP address: links of a local network are TCP"),
+    }
+}

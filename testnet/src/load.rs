@@ -1,0 +1,240 @@
+//! Load: bundles with two signatures each, so many a second, and what became of every one.
+//!
+//! Two clients swap gold on all chains of a log. Each bundle has the time at which it was due; its latency runs from then until
+//! its node has executed it on all chains, so that a network that falls behind is not flattered.
+
+use crate::story::{VALID_SLOTS, signed};
+use ed25519_dalek::SigningKey;
+use hpaxos_consensus::NetworkId;
+use hpaxos_ledger::{Bundle, BundleId, Operation, Part, Status};
+use hpaxos_node::client::{Client, ClientError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// Bundles under way at a time: each has a thread.
+const WORKERS: usize = 64;
+
+/// How long an outcome is waited for before another bundle is sent.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest nap between two looks whether the load is over.
+const NAP: Duration = Duration::from_millis(50);
+
+/// What the load needs to know of the network.
+pub struct Target {
+    /// The network's id.
+    pub network: NetworkId,
+    /// The log.
+    pub log: String,
+    /// Its chains.
+    pub chains: Vec<String>,
+    /// Who swaps.
+    pub keys: Vec<SigningKey>,
+    /// Nodes that take bundles; changed while the load runs.
+    pub clients: RwLock<Vec<Client>>,
+    /// About how far the log is.
+    pub height: AtomicU64,
+}
+
+/// What became of the bundles so far.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// On all chains.
+    pub committed: u64,
+    /// On all chains.
+    pub aborted: u64,
+    /// On all chains.
+    pub expired: u64,
+    /// Not taken by a node, or by none.
+    pub refused: u64,
+    /// Taken, and without an outcome on all chains when it was last looked at.
+    pub open: Vec<BundleId>,
+    /// From the time at which a bundle was due to its commit, in microseconds.
+    pub latencies_us: Vec<u32>,
+    /// The last refusal.
+    pub last_refusal: Option<String>,
+}
+
+/// Running load.
+pub struct Load {
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    target: Arc<Target>,
+    rate: f64,
+    started: Instant,
+    next: AtomicU64,
+    salt: u64,
+    stop: AtomicBool,
+    counts: Mutex<Counts>,
+}
+
+impl Load {
+    /// Starts to send `rate` bundles a second. Bundles of two loads differ in their `salt`.
+    pub fn start(target: Arc<Target>, rate: f64, salt: u64) -> Self {
+        let shared = Arc::new(Shared {
+            target,
+            rate,
+            started: Instant::now(),
+            next: AtomicU64::new(0),
+            salt,
+            stop: AtomicBool::new(false),
+            counts: Mutex::new(Counts::default()),
+        });
+        let worker = |_| {
+            let shared = shared.clone();
+            thread::spawn(move || shared.work())
+        };
+        let workers = (0..WORKERS).map(worker).collect();
+        Load { shared, workers }
+    }
+
+    /// What became of the bundles so far.
+    pub fn counts(&self) -> Counts {
+        self.shared.counts().clone()
+    }
+
+    /// Sends no more; waits for what is under way, and looks once more at what was left open.
+    pub fn finish(self) -> Counts {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        for worker in self.workers {
+            worker.join().expect("a worker does not panic");
+        }
+        let mut counts = self.shared.counts().clone();
+        let clients = self.shared.clients();
+        let deadline = Instant::now() + PATIENCE;
+        let open = std::mem::take(&mut counts.open);
+        for id in open {
+            let rest = deadline.saturating_duration_since(Instant::now());
+            // Any node will do; the one that took it may be down.
+            let status = clients.iter().find_map(|client| settled(client, &id, rest));
+            match status {
+                Some(status) => counts.settle(status),
+                None => counts.open.push(id),
+            }
+        }
+        counts
+    }
+}
+
+impl Counts {
+    fn settle(&mut self, status: Status) {
+        match status {
+            Status::Committed => self.committed += 1,
+            Status::Aborted | Status::Duplicate => self.aborted += 1,
+            Status::Expired => self.expired += 1,
+            Status::Pending => unreachable!("only outcomes are counted"),
+        }
+    }
+
+    fn refuse(&mut self, why: String) {
+        self.refused += 1;
+        self.last_refusal = Some(why);
+    }
+}
+
+/// The outcome of a bundle, if it has one on all chains.
+fn settled(client: &Client, id: &BundleId, wait: Duration) -> Option<Status> {
+    let receipt = client.receipt(id, wait).ok()??;
+    let mut statuses = receipt.chains.values().map(|chain| chain.status);
+    let first = statuses.next()?;
+    let all = first != Status::Pending && statuses.all(|status| status != Status::Pending);
+    all.then_some(first)
+}
+
+impl Shared {
+    fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn clients(&self) -> Vec<Client> {
+        self.target.clients.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn client(&self, number: u64) -> Option<Client> {
+        let clients = self.target.clients.read().unwrap_or_else(PoisonError::into_inner);
+        let place = number.checked_rem(clients.len() as u64)?;
+        Some(clients[place as usize].clone())
+    }
+
+    fn work(&self) {
+        loop {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let due = self.started + Duration::from_secs_f64(number as f64 / self.rate);
+            loop {
+                if self.stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let rest = due.saturating_duration_since(Instant::now());
+                if rest.is_zero() {
+                    break;
+                }
+                thread::sleep(rest.min(NAP));
+            }
+            self.send(number, due);
+        }
+    }
+
+    fn send(&self, number: u64, due: Instant) {
+        let bundle = self.bundle(number);
+        let Some(client) = self.client(number) else {
+            self.counts().refuse("no node is up".into());
+            thread::sleep(NAP);
+            return;
+        };
+        let id = bundle.id(self.target.network);
+        match client.submit(&bundle) {
+            Ok(_) => {}
+            Err(error @ ClientError::Refused(_)) => {
+                self.counts().refuse(error.to_string());
+                return;
+            }
+            Err(error) => {
+                // It may have been taken all the same; nobody said so.
+                self.counts().refuse(error.to_string());
+                return;
+            }
+        }
+        let status = settled(&client, &id, PATIENCE);
+        let latency = due.elapsed();
+        let mut counts = self.counts();
+        match status {
+            Some(status) => {
+                counts.settle(status);
+                counts.latencies_us.push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
+            }
+            None => counts.open.push(id),
+        }
+    }
+
+    fn bundle(&self, number: u64) -> Bundle {
+        let target = &self.target;
+        let people = target.keys.len() as u64;
+        let (one, other) = (number % people, (number / people + 1 + number) % people);
+        let other = if other == one { (one + 1) % people } else { other };
+        let (one, other) = (&target.keys[one as usize], &target.keys[other as usize]);
+        let public = |key: &SigningKey| key.verifying_key().to_bytes();
+        let pay = |from, to| Operation::Pay {
+            asset: "gold".into(),
+            from: public(from),
+            to: public(to),
+            amount: 1,
+        };
+        let parts = target.chains.iter().enumerate().map(|(place, chain)| {
+            let there = if place % 2 == 0 { pay(one, other) } else { pay(other, one) };
+            let mut operations = vec![there];
+            if target.chains.len() == 1 {
+                operations.push(pay(other, one));
+            }
+            Part { chain: chain.clone(), operations }
+        });
+        let valid_until = target.height.load(Ordering::Relaxed) + VALID_SLOTS;
+        let salt = (self.salt << 32) | number;
+        let keys = [one, other].into_iter();
+        signed(target.network, &target.log, valid_until, salt, parts.collect(), keys)
+    }
+}

@@ -1,0 +1,48 @@
+//! What is said of a network at the end: the properties of [`hpaxos_spec::verdict`] over all nodes' traces, and that nobody
+//! stopped by itself or lost a bundle.
+
+use crate::fleet::Fleet;
+use crate::load::Counts;
+use anyhow::{Context, Result};
+use hpaxos_spec::verdict::{Judged, Verdict};
+use std::fs::File;
+use std::io::BufReader;
+
+/// Judges a network whose nodes have stopped. What had failed by itself is in `failed`; `whole` says whether everybody was up, and
+/// nobody a traitor, when the load ended: where a chain halts, what is open there stays open.
+///
+/// # Errors
+/// If a trace cannot be read.
+pub fn judge(
+    fleet: &Fleet,
+    failed: &[String],
+    whole: bool,
+    counts: &Counts,
+) -> Result<Vec<Judged>> {
+    let mut verdict = Verdict::new(&fleet.prepared.graph, fleet.byzantine());
+    for node in fleet.nodes.iter().filter(|node| !node.is_byzantine) {
+        let path = fleet.prepared.folder.trace_path(&node.name);
+        let file = File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        verdict.read(BufReader::new(file)).with_context(|| path.display().to_string())?;
+    }
+    let mut judged = verdict.judged();
+    judged.push(Judged {
+        name: "processes".into(),
+        holds: failed.is_empty(),
+        detail: match failed {
+            [] => format!("{} nodes stopped only when told to", fleet.nodes.len()),
+            _ => failed.join("; "),
+        },
+    });
+    let open = counts.open.len();
+    let settled = counts.committed + counts.aborted + counts.expired;
+    judged.push(Judged {
+        name: "accounted".into(),
+        holds: open == 0 || !whole,
+        detail: format!(
+            "of {} bundles that nodes took, {open} have no outcome",
+            settled + open as u64
+        ),
+    });
+    Ok(judged)
+}
