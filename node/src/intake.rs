@@ -11,13 +11,48 @@ use crate::store::{LogIndex, Store};
 use crate::views::Views;
 use crate::wire::{BlockRequest, Frame};
 use futures::future::BoxFuture;
+use hashlink::LruCache;
 use hpaxos_consensus::message::{Keys, Packet, PacketError, SignatureError};
 use hpaxos_consensus::{LogName, Peer};
 use hpaxos_ledger::{Bundle, Code};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::mpsc;
+
+/// Packets that are remembered, so that what several peers pass on is checked once: those of a few seconds.
+const REMEMBERED_MAX: usize = 4_096;
+
+/// Packets whose signatures were checked, by the hash of their bytes.
+pub struct Remembered(Mutex<LruCache<[u8; 32], Packet>>);
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Remembered(Mutex::new(LruCache::new(REMEMBERED_MAX)))
+    }
+}
+
+impl Remembered {
+    fn packets(&self) -> MutexGuard<'_, LruCache<[u8; 32], Packet>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a packet, unless the same bytes were opened lately.
+    fn open(&self, bytes: &[u8], keys: &Keys, metrics: &Metrics) -> Result<Packet, PacketError> {
+        let hash: [u8; 32] = Sha256::digest(bytes).into();
+        if let Some(packet) = self.packets().get(&hash) {
+            return Ok(packet.clone());
+        }
+        let started = Instant::now();
+        let packet = Packet::open(bytes, keys)?;
+        if let Packet::Message(..) | Packet::Announcement(_) = packet {
+            metrics.signature_verified(started.elapsed());
+            self.packets().insert(hash, packet.clone());
+        }
+        Ok(packet)
+    }
+}
 
 /// Checks what comes.
 pub struct Checked {
@@ -25,6 +60,8 @@ pub struct Checked {
     pub keys: Keys,
     /// The logs of this node.
     pub logs: BTreeMap<LogName, LogIndex>,
+    /// What was checked lately.
+    pub remembered: Remembered,
     /// The driver.
     pub driver: mpsc::Sender<Input>,
     /// The driver, for links.
@@ -75,10 +112,7 @@ impl Checked {
     async fn take(&self, from: Peer, frame: &[u8]) -> Result<(), Refused> {
         match Frame::read(frame).map_err(|error| Refused(error.to_string()))? {
             Frame::Packet(bytes) => {
-                let started = Instant::now();
-                let opened = Packet::open(bytes, &self.keys);
-                self.metrics.signature_verified(started.elapsed());
-                let packet = match opened {
+                let packet = match self.remembered.open(bytes, &self.keys, &self.metrics) {
                     Ok(packet) => packet,
                     // A log that only others run.
                     Err(PacketError::Signature(SignatureError::Log)) => return Ok(()),

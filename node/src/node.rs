@@ -7,7 +7,7 @@ use crate::driver::{
 use crate::events::{Event, Events};
 use crate::executor::{Decisions, Executor, Parts as ExecutorParts};
 use crate::home;
-use crate::intake::Checked;
+use crate::intake::{Checked, Remembered};
 use crate::judge::Judge;
 use crate::mempool::{Added, Limits, Mempool, Source};
 use crate::metrics::Metrics;
@@ -216,6 +216,7 @@ impl Running {
 
         let intake = Checked {
             keys,
+            remembered: Remembered::default(),
             logs: logs
                 .iter()
                 .enumerate()
