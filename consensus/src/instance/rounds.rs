@@ -119,13 +119,14 @@ pub(super) fn may_place(instance: &Instance, event: &SlotEvent) -> Option<Action
 }
 
 /// Whether the round's timer may start: some learner without certificate has a quorum in this round, so nobody runs ahead
-/// alone, and an instance in which nothing can be decided rests.
+/// alone, and an instance in which nothing can be decided rests; and somebody wants more than has been decided here.
 pub(super) fn may_start_timer(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let rounds = &instance.rounds;
     let idle = rounds.running != Some(rounds.round) && instance.acceptor.is_some();
     if !matches!(event, SlotEvent::Settle)
         || !idle
         || !instance.has_company()
+        || !instance.is_wanted()
         || instance.config.rules.breaks(Mutant::NoTimers)
     {
         return None;
@@ -173,7 +174,7 @@ pub(super) fn may_speak_up(instance: &Instance, event: &SlotEvent) -> Option<Act
     let me = instance.config.me?;
     let rounds = &instance.rounds;
     let unheard = rounds.heard.get(&me).is_none_or(|heard| *heard < rounds.round);
-    (unheard && !instance.is_silent()).then_some(Action::Announce)
+    (unheard && !instance.is_silent() && !instance.is_decided()).then_some(Action::Announce)
 }
 
 impl Instance {
@@ -184,6 +185,14 @@ impl Instance {
                 self.send_tips(Peer::Acceptor(acceptor), self.tips(), Answer::Given, out);
             }
         }
+    }
+
+    /// Whether a learner is undecided here, or somebody has gone on into this round or a later one: it may lack what others
+    /// decided by. Without that a slot is silent from its decision to its certificates.
+    fn is_wanted(&self) -> bool {
+        let round = self.rounds.round.max(Round(1));
+        let mut ahead = self.rounds.announced(round).map(|(acceptor, _)| Some(acceptor));
+        !self.is_decided() || ahead.any(|acceptor| acceptor != self.config.me)
     }
 
     /// Whether those known in this round, this acceptor included, are a quorum of a learner without certificate.

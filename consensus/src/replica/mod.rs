@@ -42,7 +42,7 @@ pub struct Replica {
     /// Parked slots that were brought back.
     revived: VecDeque<Slot>,
     /// Parked slots that the driver was asked for.
-    loading: BTreeSet<Slot>,
+    loading: BTreeMap<Slot, Target>,
     /// How many slots were opened: one more than the highest.
     opened: Slot,
     /// How many slots each acceptor says it has opened.
@@ -71,7 +71,7 @@ impl Replica {
             certified: none(),
             parked: BTreeMap::new(),
             revived: VecDeque::new(),
-            loading: BTreeSet::new(),
+            loading: BTreeMap::new(),
             opened: Slot(0),
             said: BTreeMap::new(),
             seen: Slot(0),
@@ -152,9 +152,11 @@ impl Replica {
                 self.certify(slot, learner, value, out);
             }
             Event::Loaded { slot, records } => {
-                if self.loading.remove(&slot) && !self.is_retired(slot) {
+                if let Some(who) = self.loading.remove(&slot)
+                    && !self.is_retired(slot)
+                {
                     self.load(slot, records, out);
-                    self.revive(slot, out);
+                    self.revive(slot, who, out);
                 }
             }
         }
@@ -241,7 +243,13 @@ impl Replica {
             out.faults.push(Fault::OwnMessageUnknown { id: message.id() });
             self.forget(out);
         }
-        if !self.admits(from, slot, out) {
+        let needs_help = match &packet {
+            Packet::Ask { .. } => true,
+            Packet::Tips { answer, .. } => *answer == Answer::Wanted,
+            Packet::Announcement(said) => from == Peer::Acceptor(said.signer()),
+            Packet::Message(..) | Packet::Highest { .. } => false,
+        };
+        if !self.admits(from, slot, needs_help, out) {
             return;
         }
         let event = match packet {
@@ -268,6 +276,7 @@ impl Replica {
         for index in from..out.decided.len() {
             let decision = out.decided[index];
             self.mark_decided(decision.slot, decision.learner);
+            self.make_room(decision.slot, out);
         }
         let stranger = self.instances.get(&slot).is_some_and(Instance::met_stranger);
         if stranger && !self.amnesia.silences(slot) {
@@ -284,7 +293,7 @@ impl Replica {
             && !self.instances.contains_key(&slot)
             && !self.is_retired(slot)
             && !self.parked.contains_key(&slot)
-            && !self.loading.contains(&slot)
+            && !self.loading.contains_key(&slot)
     }
 
     /// The store was lost, or is not what it was.

@@ -22,6 +22,11 @@ impl Progress {
         self.beyond.last().map_or(self.next, |last| last.next())
     }
 
+    /// The slots that are not done, in ascending order.
+    pub fn open(&self) -> impl Iterator<Item = Slot> + '_ {
+        (self.next.0..).map(Slot).filter(|slot| !self.beyond.contains(slot))
+    }
+
     pub fn holds(&self, slot: Slot) -> bool {
         slot < self.next || self.beyond.contains(&slot)
     }

@@ -6,9 +6,12 @@ use crate::ids::{Slot, ValueHash};
 use crate::instance::{Instance, SlotEvent};
 use crate::record::Record;
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
+use std::collections::BTreeSet;
 
-/// Parked slots that are in memory at a time.
-const REVIVED_MAX: usize = 64;
+/// Parked slots that are brought back at a time for each late learner, and as many for others that need help: so many that
+/// their round trips overlap, so few that a small machine is done with all of them before their timers end. Timers that end
+/// in many slots at once make work that lets more of them end.
+const REVIVED_MAX: usize = 16;
 
 impl Replica {
     /// All slots below were decided by some learner.
@@ -26,8 +29,15 @@ impl Replica {
         Slot(self.frontier().0.saturating_add(self.config.depth))
     }
 
-    /// Whether a packet for `slot` has somewhere to go; opens the slot if it is time.
-    pub(super) fn admits(&mut self, from: Peer, slot: Slot, out: &mut Effects) -> bool {
+    /// Whether a packet for `slot` has somewhere to go; opens the slot if it is time. A parked slot whose turn has not
+    /// come, or is over, is brought back only if `needs_help` says that whoever sent the packet is stuck in it.
+    pub(super) fn admits(
+        &mut self,
+        from: Peer,
+        slot: Slot,
+        needs_help: bool,
+        out: &mut Effects,
+    ) -> bool {
         if self.instances.contains_key(&slot) {
             return true;
         }
@@ -36,7 +46,9 @@ impl Replica {
             return false;
         }
         if slot < self.window_bottom() {
-            self.ask_for(slot, out);
+            if needs_help || self.is_due(slot) {
+                self.ask_for(slot, Target::One(from), out);
+            }
             return false;
         }
         if let Peer::Acceptor(acceptor) = from {
@@ -112,7 +124,7 @@ impl Replica {
         for slot in (self.passed.0..bottom.0).map(Slot) {
             if self.may_open(slot) && !self.parked.contains_key(&slot) {
                 self.parked.insert(slot, 0);
-                self.ask_for(slot, out);
+                self.ask_for(slot, Target::All, out);
             }
         }
         self.passed = self.passed.max(bottom);
@@ -124,7 +136,7 @@ impl Replica {
         let known = self.seen.max(self.frontier());
         let top = Slot(self.window_top().0.min(known.0.saturating_sub(1)));
         for slot in (bottom.0..=top.0).map(Slot) {
-            let stored = self.parked.contains_key(&slot) || self.loading.contains(&slot);
+            let stored = self.parked.contains_key(&slot) || self.loading.contains_key(&slot);
             if slot < known && !stored && self.may_open(slot) && !self.is_full() {
                 self.open(slot, out);
                 if let Some(instance) = self.instances.get(&slot) {
@@ -155,35 +167,64 @@ impl Replica {
         self.touched.insert(slot);
     }
 
-    /// Wants a parked slot back.
-    fn ask_for(&mut self, slot: Slot, out: &mut Effects) {
-        if self.loading.len() < REVIVED_MAX && self.loading.insert(slot) {
+    /// Whether it is a slot's turn: it is one of the lowest that some learner has not decided here. All nodes work at about the
+    /// same ones then, and messages for others do not drive these out.
+    fn is_due(&self, slot: Slot) -> bool {
+        self.decided.values().any(|progress| {
+            !progress.holds(slot)
+                && progress
+                    .open()
+                    .take(REVIVED_MAX)
+                    .take_while(|one| *one <= slot)
+                    .any(|one| one == slot)
+        })
+    }
+
+    /// Wants a parked slot back. `who` is to know when it is there.
+    fn ask_for(&mut self, slot: Slot, who: Target, out: &mut Effects) {
+        let others = self.loading.keys().filter(|slot| !self.is_due(**slot)).count();
+        let room = others < REVIVED_MAX || self.is_due(slot);
+        if room && !self.loading.contains_key(&slot) {
+            self.loading.insert(slot, who);
             self.request(Request::Load { slot }, out);
         }
     }
 
-    /// A parked slot is in memory again: what others know of it is wanted.
-    pub(super) fn revive(&mut self, slot: Slot, out: &mut Effects) {
+    /// A parked slot is in memory again. What others know of it is wanted if it is due; else it is there for `who` needs help. If
+    /// everybody asked everybody, they would bring it back for each other for ever.
+    pub(super) fn revive(&mut self, slot: Slot, who: Target, out: &mut Effects) {
         self.parked.remove(&slot);
+        let due = self.is_due(slot);
         if slot < self.window_bottom() {
             self.revived.push_back(slot);
         }
-        if self.revived.len() > REVIVED_MAX
-            && let Some(oldest) = self.revived.pop_front()
-        {
-            self.park(oldest, out);
+        let others = self.revived.iter().copied().filter(|slot| !self.is_due(*slot));
+        let others: Vec<Slot> = others.collect();
+        if others.len() > REVIVED_MAX {
+            self.park(others[0], out);
         }
-        if let Some(instance) = self.instances.get(&slot) {
-            instance.look_at(Target::All, out);
+        let Some(instance) = self.instances.get(&slot) else { return };
+        match who {
+            Target::One(peer) if !due => instance.show_to(peer, out),
+            _ => instance.look_at(Target::All, out),
         }
     }
 
-    /// Brings back the lowest parked slots: a learner that was away may be back.
+    /// Brings back the parked slots that are due: a learner that was away may be back.
     pub(super) fn revive_some(&mut self, out: &mut Effects) {
-        let room = REVIVED_MAX.saturating_sub(self.revived.len() + self.loading.len());
-        let low: Vec<Slot> = self.parked.keys().copied().take(room).collect();
-        for slot in low {
-            self.ask_for(slot, out);
+        let due = self.decided.values().flat_map(|progress| progress.open().take(REVIVED_MAX));
+        let due: BTreeSet<Slot> = due.collect();
+        for slot in due {
+            if self.parked.contains_key(&slot) {
+                self.ask_for(slot, Target::All, out);
+            }
+        }
+    }
+
+    /// A learner decided: if that was in a slot that was brought back, it is the turn of another.
+    pub(super) fn make_room(&mut self, slot: Slot, out: &mut Effects) {
+        if self.revived.contains(&slot) {
+            self.revive_some(out);
         }
     }
 
@@ -202,6 +243,7 @@ impl Replica {
         out.store.push(Record::Certified { slot, learner, value });
         self.tell(slot, SlotEvent::Certified { learner, value }, out);
         self.mark_decided(slot, learner);
+        self.make_room(slot, out);
         if self.is_retired(slot) {
             out.store.push(Record::Retired { slot });
             self.instances.remove(&slot);
