@@ -117,7 +117,8 @@ impl Receipt {
             && self.bundle.check_signatures(&self.id).is_ok();
         let touched = body.parts.len() == self.chains.len()
             && body.parts.iter().all(|part| self.chains.contains_key(&part.chain));
-        let of_bundle = [(Checked::Id, id), (Checked::Signatures, signed), (Checked::Chains, touched)];
+        let of_bundle =
+            [(Checked::Id, id), (Checked::Signatures, signed), (Checked::Chains, touched)];
         let mut checks: Vec<ReceiptCheck> = of_bundle
             .into_iter()
             .map(|(what, holds)| ReceiptCheck { chain: None, what, holds })

@@ -73,9 +73,9 @@ pub fn check_summary(
         let empty = summary.results == 0 && summary.results_root == results_root(&[]);
         return if empty { Ok(summary) } else { Err(ViewFlaw::Results) };
     };
-    match read::<Vec<BundleResult>>(state, Row::Results(slot), "results")? {
+    match read::<Vec<BundleResult>>(state, Row::Results(slot), "list of results")? {
         Some(results) if results_root(&results) != summary.results_root => Err(ViewFlaw::Results),
-        None if slot + WINDOW_SLOTS >= height => Err(ViewFlaw::Missing("results")),
+        None if slot + WINDOW_SLOTS >= height => Err(ViewFlaw::Missing("list of results")),
         _ => Ok(summary),
     }
 }
