@@ -33,4 +33,5 @@ pub mod network;
 pub mod node;
 pub mod store;
 pub mod views;
+pub mod waiting;
 pub mod wire;

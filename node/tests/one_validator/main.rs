@@ -1,0 +1,6 @@
+//! `hpaxos bundle`, `query` and `status` as their users run them, against a validator that really runs: alone, since
+//! a quorum is itself.
+#![allow(clippy::unwrap_used, reason = "a test that fails is to stop")]
+
+mod bundles;
+mod world;
