@@ -14,6 +14,7 @@
 #![warn(missing_docs)]
 
 pub mod api;
+pub mod audit;
 pub mod client;
 pub mod config;
 pub mod control;
@@ -22,6 +23,7 @@ pub mod events;
 pub mod executor;
 pub mod files;
 pub mod home;
+pub mod inspection;
 pub mod intake;
 pub mod judge;
 pub mod keys;

@@ -7,7 +7,7 @@ mod graph;
 mod show;
 
 use clap::{Parser, Subcommand};
-use commands::{bundle, config, init, keys, log_level, query, run, status};
+use commands::{bundle, config, init, keys, log_level, query, run, status, store};
 use std::process::ExitCode;
 
 const _: () = assert!(
@@ -49,6 +49,9 @@ enum Command {
     /// Shows how a node is: peers, logs, slots, rounds, lag, who was caught.
     #[command(after_help = status::EXAMPLES)]
     Status(status::Arguments),
+    /// Looks into the store of a node that does not run, and after it.
+    #[command(subcommand)]
+    Store(store::Command),
     /// Study a learner graph: what each chain is promised, and what breaks it.
     #[command(subcommand)]
     Graph(graph::Command),
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Command::Bundle(command) => command.run(),
         Command::Query(command) => command.run(),
         Command::Status(arguments) => arguments.run(),
+        Command::Store(command) => command.run(),
         Command::Graph(command) => command.run(),
     };
     match result {

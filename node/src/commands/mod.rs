@@ -11,6 +11,7 @@ mod person;
 pub mod query;
 pub mod run;
 pub mod status;
+pub mod store;
 
 use crate::{Outcome, show};
 use anyhow::Context;

@@ -5,7 +5,7 @@ use hpaxos_node::client::Client;
 use serde_json::Value;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -182,6 +182,19 @@ impl World {
         self.until("the node is ready", |world| world.client().is_ready().ok()?.then_some(()));
     }
 
+    /// Stops the node as systemd does; it must end well.
+    pub fn stop(&mut self) {
+        let mut node = self.node.take().expect("it runs");
+        let told = Command::new("kill").args(["-TERM", &node.id().to_string()]).status().unwrap();
+        assert!(told.success());
+        let status = node.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.read("node.log"));
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.node.as_ref().expect("it runs").id()
+    }
+
     /// Looks until there is something; a node that ends meanwhile never gets there.
     pub fn until<T>(&mut self, what: &str, mut look: impl FnMut(&mut Self) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
@@ -195,6 +208,10 @@ impl World {
             assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}\n{}", log());
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    pub fn store(&self) -> PathBuf {
+        self.path("home").join(Path::new("store"))
     }
 }
 
