@@ -217,7 +217,9 @@ fn a_node_says_what_it_knows() {
     world.ask(&["status"]).expect(0, "solo of network").expect(0, "ready").expect(0, "red+blue");
     let status = world.ask(&["status", "--json"]).json();
     assert_eq!(status["ready"], true);
-    assert!(status["logs"]["red+blue"]["learners"]["blue"]["height"].as_u64().unwrap() > 0);
+    let blue = &status["logs"]["red+blue"]["learners"]["blue"];
+    let [decided, height] = ["decided", "height"].map(|it| blue[it].as_u64().unwrap());
+    assert!(height > 0 && decided >= height, "nothing is executed that is not decided");
     // It goes on until nobody reads any more.
     let mut watch = world.spawn(&["status", "--watch", "--api", &world.api]);
     let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines().map(Result::unwrap);
