@@ -23,7 +23,8 @@ pub enum Command {
     /// What somebody has on a chain.
     #[command(after_help = "Examples:\n  hpaxos query balance blue alice.json\n  \
         hpaxos query balance blue 8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394 --json\n\n\
-        Exit code: 0 answered, also if it is nothing; 1 the node runs no log of the chain; 2 no node answers.")]
+        Exit code: 0 answered, also if it is nothing; 1 the node runs no log of the chain; 2 no node\n\
+        answers.")]
     Balance(BalanceOf),
     /// A slot: what each learner decided, and what it executed.
     #[command(after_help = "Example:\n  hpaxos query slot red+blue 7\n\n\
@@ -31,7 +32,7 @@ pub enum Command {
     Slot(SlotOf),
     /// The receipt of a bundle, as `hpaxos bundle verify` takes it.
     #[command(after_help = "Example:\n  \
-        hpaxos query receipt d8504582e1fff4be3c6164a4902e71e3d18963a8fdcf47ca953622579dfbef9e > receipt.json\n\n\
+        hpaxos query receipt d8504582e1fff4be3c6164a4902e71e3d18963a8fdcf47ca953622579dfbef9e\n\n\
         Exit code: 0 there it is, 1 nobody here knows the bundle, 2 no node answers.")]
     Receipt(ReceiptOf),
 }

@@ -17,7 +17,8 @@ Examples:
   hpaxos status --home /var/lib/hpaxos --watch
   hpaxos status --api 127.0.0.1:8645 --json
 
-Exit code: 0 it is ready, 1 it answers and is not ready, since too few validators are connected; 2 no node answers.";
+Exit code: 0 it is ready; 1 it answers and is not ready, since too few validators are connected;
+2 no node answers.";
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);

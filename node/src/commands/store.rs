@@ -24,9 +24,10 @@ pub enum Command {
     Inspect(Arguments),
     /// Checks every hash, signature, reference, decision and history in a store again.
     #[command(after_help = "Example:\n  hpaxos store verify --home /var/lib/hpaxos\n\n\
-        Nothing is changed. The node must not run. A store that is damaged is not to be used again: a node must not forget\n\
-        what it has signed. Start with an empty one, as the operator's guide says.\n\n\
-        Exit code: 0 all is right, 1 something is wrong, 2 the store cannot be opened, or a node runs with this home.")]
+        Nothing is changed. The node must not run. A damaged store is not to be used again: a node must\n\
+        not forget what it has signed. The operator's guide says how to start with an empty one.\n\n\
+        Exit code: 0 all is right, 1 something is wrong, 2 the store cannot be opened, or a node runs\n\
+        with this home.")]
     Verify(Arguments),
     /// Puts a store's files in order, and gives back room.
     #[command(after_help = "Example:\n  hpaxos store compact --home /var/lib/hpaxos\n\n\

@@ -144,7 +144,7 @@ impl World {
         let new = [&["bundle", "new", "-o", file], parts, more].concat();
         self.ask(&new).expect(0, "");
         for key in keys {
-            self.ask(&["bundle", "sign", file, "--key", key]);
+            self.ask(&["bundle", "sign", file, "--key", key]).expect(0, "");
         }
     }
 

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 pub const HELP: &str = "\
-A PART says what happens to one chain: its name, a colon, and operations with semicolons between them.
+A PART says what happens to one chain: its name, a colon, and operations with semicolons between.
   create KEY owner PERSON [value VALUE]
   update KEY value VALUE [if-version N]
   transfer KEY to PERSON [if-version N]
@@ -24,15 +24,18 @@ A PART says what happens to one chain: its name, a colon, and operations with se
   require KEY [version N] [owner PERSON] [present] [absent]
   require AMOUNT ASSET of PERSON
   pay AMOUNT ASSET from PERSON to PERSON
-A KEY is written in full, like red+blue:seat/12A. A PERSON is a public key, or a key file as `hpaxos keys new` makes
-them. A VALUE is a text, in quotes if it has spaces, or @FILE.
+A KEY is written in full, like red+blue:seat/12A. A PERSON is a public key, or a key file as
+`hpaxos keys new` makes them. A VALUE is a text, in quotes if it has spaces, or @FILE.
 
 Who pays, who owns what is made, and whoever the node says owns what is changed, has to sign.
 
 Examples:
-  hpaxos bundle new 'red: transfer red+blue:seat/12A to bob.json' 'blue: pay 10 gold from bob.json to alice.json' -o swap.json
-  hpaxos bundle new 'red: pay 1 gold from alice.json to bob.json' --sign alice.json | hpaxos bundle submit - --wait 10s
-  hpaxos bundle new --offline --log red --valid-until 5000 'red: pay 1 gold from alice.json to bob.json'
+  hpaxos bundle new 'red: transfer red+blue:seat/12A to bob.json' \\
+      'blue: pay 10 gold from bob.json to alice.json' -o swap.json
+  hpaxos bundle new 'red: pay 1 gold from alice.json to bob.json' --sign alice.json |
+      hpaxos bundle submit - --wait 10s
+  hpaxos bundle new 'red: pay 1 gold from alice.json to bob.json' --offline --log red \\
+      --valid-until 5000
 
 Exit code: 0 done, 2 nothing was made.";
 
@@ -231,5 +234,17 @@ fn owner_of(chain: &str, key: &str, node: Option<&Client>) -> anyhow::Result<Opt
         Ok(object) => Ok(Some(person(&object.owner)?)),
         Err(ClientError::Refused(refused)) if refused.status == 404 => Ok(None),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::HELP;
+    use crate::commands::bundle::language::FORMS;
+
+    #[test]
+    fn the_help_has_every_form() {
+        let lines: Vec<&str> = HELP.lines().map(str::trim).collect();
+        assert!(FORMS.iter().all(|form| lines.contains(form)), "{HELP}");
     }
 }

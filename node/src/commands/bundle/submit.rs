@@ -19,17 +19,17 @@ Examples:
   hpaxos bundle submit swap.json --wait 10s
   hpaxos bundle submit - --api 127.0.0.1:8645 --json < swap.json
 
-Exit code: 0 taken, or with --wait committed on all its chains; 1 refused, or not committed; 2 no node answers, or no
-outcome within the wait.";
+Exit code: 0 taken, or with --wait committed on all its chains; 1 refused, or not committed;
+2 no node answers, or no outcome within the wait.";
 
 pub const WATCH_HELP: &str = "\
-Examples:
-  hpaxos bundle watch d8504582e1fff4be3c6164a4902e71e3d18963a8fdcf47ca953622579dfbef9e
-  hpaxos bundle watch d8504582e1fff4be3c6164a4902e71e3d18963a8fdcf47ca953622579dfbef9e --wait 5s --json
+Example, with the id that `hpaxos bundle submit` prints:
+  hpaxos bundle watch d8504582e1fff4be3c6164a4902e71e3d18963a8fdcf47ca953622579dfbef9e --wait 5s
 
 With --json each change is one line, the receipt.
 
-Exit code: 0 committed on all its chains; 1 not committed, or unknown; 2 no node answers, or no outcome within the wait.";
+Exit code: 0 committed on all its chains; 1 not committed, or unknown; 2 no node answers, or no
+outcome within the wait.";
 
 #[derive(Args)]
 pub struct Arguments {
@@ -53,19 +53,15 @@ impl Arguments {
         refusal_is_no(|| {
             let submitted = client.submit(&bundle)?;
             let id: BundleId = submitted.id.parse()?;
-            let Some(patience) = self.wait else {
-                if self.json {
-                    json(&submitted)?;
-                } else {
-                    line(id);
-                    said_twice(submitted.duplicate);
-                }
-                return Ok(Outcome::Yes);
-            };
             if !self.json {
                 line(id);
-                said_twice(submitted.duplicate);
+                if submitted.duplicate {
+                    line(styled(FAINT, "the node had it already"));
+                }
+            } else if self.wait.is_none() {
+                json(&submitted)?;
             }
+            let Some(patience) = self.wait else { return Ok(Outcome::Yes) };
             let receipt = wait(&client, &id, patience, |_| Ok(()))?;
             let Some(receipt) = receipt else {
                 // It was taken, and is neither executed nor waiting any more.
@@ -81,12 +77,6 @@ impl Arguments {
             }
             Ok(settled(&receipt))
         })
-    }
-}
-
-fn said_twice(duplicate: bool) {
-    if duplicate {
-        line(styled(FAINT, "the node had it already"));
     }
 }
 

@@ -12,14 +12,15 @@ use serde_json::json;
 use std::path::PathBuf;
 
 pub const HELP: &str = "\
-Asks nobody: the receipt is all there is. What it says of state roots and atomicity is covered by nothing.
+Asks nobody: the receipt is all there is. Nothing covers what it says of state roots and atomicity.
 
 Example:
-  hpaxos query receipt d8504582e1fff4be3c6164a4902e71e3d18963a8fdcf47ca953622579dfbef9e --json > receipt.json
+  hpaxos bundle submit swap.json --wait 10s --json > receipt.json
   hpaxos bundle verify receipt.json --graph learner-graph.toml --genesis genesis.toml
 
-Exit code: 1 it contradicts itself; 2 it does not, which proves what one node executed, not yet what a quorum decided; or
-a file cannot be used. 0 waits for certificates, which do not exist yet.";
+Exit code: 1 it contradicts itself; 2 it does not, which proves what one node executed, not yet
+what a quorum decided; or a file cannot be used. There is no 0 as long as there are no
+certificates.";
 
 /// The longest receipt: a bundle and a few hashes.
 const RECEIPT_BYTES_MAX: usize = 16 << 20;
