@@ -47,7 +47,7 @@ pub use execute::{Results, execute};
 pub use genesis::{Balance, Deposit, GENESIS_BYTES_MAX, Genesis, Object, State};
 pub use home::wrong_home;
 pub use network::network_id;
-pub use receipt::{Certificate, ChainReceipt, Receipt, Status};
+pub use receipt::{Certificate, ChainReceipt, Checked, Receipt, ReceiptCheck, Status};
 pub use refusal::{Code, Refusal};
 pub use results::{
     Abort, BundleResult, Outcome, RESULT_PROOF_HASHES_MAX, Reason, ResultPlace, results_root,
@@ -56,5 +56,5 @@ pub use results::{
 pub use rules::LogRules;
 pub use state::{
     Delta, MemoryState, ObjectState, Position, ReadState, StateKey, StateProof, Summary, View,
-    height, initial, position, prune, results,
+    ViewFlaw, check_height, check_summary, height, initial, position, prune, results,
 };

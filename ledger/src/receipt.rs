@@ -102,20 +102,66 @@ impl Receipt {
         Receipt { id, log, bundle, chains, atomicity }
     }
 
-    /// Whether its parts belong together: the id is the bundle's, each result is proved under its root, and each
-    /// history follows from the one before. Whether a history is the chain's is for certificates to say.
+    /// Whether its parts belong together, as [`Receipt::checks`] has it.
     pub fn is_consistent(&self, network: NetworkId) -> bool {
-        let parts = &self.bundle.body.parts;
-        self.id == self.bundle.id(network)
-            && self.log == self.bundle.body.log
-            && self.bundle.check_signatures(&self.id).is_ok()
-            && self.bundle.signatures.len() == self.bundle.body.signers.len()
-            && parts.len() == self.chains.len()
-            && parts.iter().all(|part| self.chains.contains_key(&part.chain))
-            && self.chains.values().all(|chain| {
-                chain.status == Status::Pending || chain.is_proved(&self.id).unwrap_or(false)
-            })
+        self.checks(network).iter().all(|check| check.holds)
     }
+
+    /// Looks at whether its parts belong together: the id is the bundle's, the signatures are right, each result is proved
+    /// under its root, and each history follows from the one before. Whether a history is the chain's is for certificates
+    /// to say; nothing covers `atomicity` and the state roots.
+    pub fn checks(&self, network: NetworkId) -> Vec<ReceiptCheck> {
+        let Bundle { body, signatures } = &self.bundle;
+        let id = self.id == body.id(network) && self.log == body.log;
+        let signed = signatures.len() == body.signers.len()
+            && self.bundle.check_signatures(&self.id).is_ok();
+        let touched = body.parts.len() == self.chains.len()
+            && body.parts.iter().all(|part| self.chains.contains_key(&part.chain));
+        let of_bundle =
+            [(Checked::Id, id), (Checked::Signatures, signed), (Checked::Chains, touched)];
+        let mut checks: Vec<ReceiptCheck> = of_bundle
+            .into_iter()
+            .map(|(what, holds)| ReceiptCheck { chain: None, what, holds })
+            .collect();
+        for (name, chain) in &self.chains {
+            if chain.status == Status::Pending {
+                continue;
+            }
+            let result = chain.proves_result(&self.id).unwrap_or(false);
+            let history = chain.follows().unwrap_or(false);
+            for (what, holds) in [(Checked::Result, result), (Checked::History, history)] {
+                checks.push(ReceiptCheck { chain: Some(name.clone()), what, holds });
+            }
+        }
+        checks
+    }
+}
+
+/// What of a receipt was looked at, and whether it holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReceiptCheck {
+    /// The chain; none if it is about the bundle.
+    pub chain: Option<String>,
+    /// What was looked at.
+    pub what: Checked,
+    /// Whether it is right.
+    pub holds: bool,
+}
+
+/// What can be looked at in a receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Checked {
+    /// The id and the log are those of the bundle.
+    Id,
+    /// Every signer has signed.
+    Signatures,
+    /// The chains are those that the bundle touches.
+    Chains,
+    /// The result is proved under the results root.
+    Result,
+    /// The history after the slot follows from the one before, the block and the results root.
+    History,
 }
 
 impl ChainReceipt {
@@ -142,8 +188,8 @@ impl ChainReceipt {
         executed(state, id).unwrap_or_else(ChainReceipt::pending)
     }
 
-    /// Whether the result is proved under its root, and the history after the slot follows from the one before.
-    fn is_proved(&self, id: &BundleId) -> Option<bool> {
+    /// Whether the result is proved under its root.
+    fn proves_result(&self, id: &BundleId) -> Option<bool> {
         let outcome = match (self.status, &self.abort) {
             (Status::Committed, None) => Outcome::Committed,
             (Status::Aborted, Some(abort)) => Outcome::Aborted(abort.clone()),
@@ -155,9 +201,13 @@ impl ChainReceipt {
         let hashes = self.proof.as_ref()?.iter().map(|hash| from_hex(hash));
         let proof = hashes.collect::<Option<Vec<[u8; 32]>>>()?;
         let result = BundleResult { id: *id, outcome };
-        let proved = verify_result(&result, place, &proof, self.results_root.as_ref()?);
+        Some(verify_result(&result, place, &proof, self.results_root.as_ref()?))
+    }
+
+    /// Whether the history after the slot follows from the one before.
+    fn follows(&self) -> Option<bool> {
         let history = self.previous?.then(self.slot?, self.block?, self.results_root?);
-        Some(proved && Some(history) == self.history)
+        Some(Some(history) == self.history)
     }
 }
 

@@ -31,8 +31,11 @@ fn the_worked_example_is_as_published() {
 
     let mut again = Bundle::unsigned(bundle.body.clone());
     for secret in [2, 1] {
-        assert!(again.sign(example_network(), &SigningKey::from_bytes(&[secret; 32])));
+        let key = SigningKey::from_bytes(&[secret; 32]);
+        assert!(again.unsigned_by(example_network()).contains(&key.verifying_key().to_bytes()));
+        assert!(again.sign(example_network(), &key));
     }
+    assert!(again.unsigned_by(example_network()).is_empty());
     assert_eq!(again, bundle);
     assert!(!again.sign(example_network(), &SigningKey::from_bytes(&[3; 32])));
 

@@ -129,15 +129,59 @@ fn receipts_cannot_be_made_up() {
         change(forged.chains.get_mut("red").unwrap());
         assert!(!forged.is_consistent(NETWORK), "change {number}");
     }
+    // Each lie is found where it stands.
+    let failing = |forged: &Receipt| -> Vec<(Option<String>, Checked)> {
+        let checks = forged.checks(NETWORK).into_iter().filter(|check| !check.holds);
+        checks.map(|check| (check.chain, check.what)).collect()
+    };
+    let mut forged = right.clone();
+    forged.chains.get_mut("red").unwrap().previous.as_mut().unwrap().0[0] ^= 1;
+    assert_eq!(failing(&forged), [(Some("red".into()), Checked::History)]);
+    let mut forged = right.clone();
+    forged.chains.get_mut("red").unwrap().index = Some(1_000);
+    assert_eq!(failing(&forged), [(Some("red".into()), Checked::Result)]);
     let mut forged = right.clone();
     forged.chains.remove("red");
-    assert!(!forged.is_consistent(NETWORK));
+    assert_eq!(failing(&forged), [(None, Checked::Chains)]);
     let mut forged = right.clone();
     forged.bundle.body.salt += 1;
-    assert!(!forged.is_consistent(NETWORK));
+    assert_eq!(failing(&forged), [(None, Checked::Id)]);
     let mut forged = right;
     forged.bundle.signatures[1][0] ^= 1;
-    assert!(!forged.is_consistent(NETWORK));
+    assert_eq!(failing(&forged), [(None, Checked::Signatures)]);
+}
+
+/// Derives all summaries again.
+fn check_past(world: &World, rows: &MemoryState) -> Result<(), ViewFlaw> {
+    let height = check_height(rows)?.ok_or(ViewFlaw::Missing("height"))?;
+    let mut summary = check_summary(rows, &world.rules, None, height)?;
+    for slot in 0..height {
+        summary = check_summary(rows, &world.rules, Some((slot, &summary)), height)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_past_of_a_view_is_derived_again() {
+    let (mut world, _) = executed(5);
+    world.run(&[]);
+    assert_eq!(check_past(&world, &world.state), Ok(()));
+    // Not one byte of heights, summaries and results is free, but for state roots and what finds the state.
+    for (key, value) in world.state.rows().iter().filter(|(key, _)| b"hsr".contains(&key[0])) {
+        for damaged in [None, Some(value[1..].to_vec())] {
+            let mut rows = world.state.clone();
+            rows.apply(Delta::from([(key.clone(), damaged)]));
+            assert!(check_past(&world, &rows).is_err(), "{key:?}");
+        }
+        let derived = if key[0] == b's' { 32..96 } else { 0..value.len() };
+        for at in derived.step_by(7) {
+            let mut damaged = value.clone();
+            damaged[at] ^= 1;
+            let mut rows = world.state.clone();
+            rows.apply(Delta::from([(key.clone(), Some(damaged))]));
+            assert!(check_past(&world, &rows).is_err(), "{key:?} byte {at}");
+        }
+    }
 }
 
 proptest! {

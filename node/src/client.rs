@@ -1,6 +1,6 @@
 //! Asks a node over its API: for the commands, and for programs that drive a network.
 
-use crate::api::answers::{ErrorAnswer, ErrorBody, Graph, Logs, Submitted};
+use crate::api::answers::{Balances, ErrorAnswer, ErrorBody, Graph, Logs, Object, Slot, Submitted};
 use hpaxos_ledger::{Bundle, BundleId, Receipt};
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -118,6 +118,32 @@ impl Client {
         self.get("/v1/graph", Duration::ZERO)
     }
 
+    /// A slot of a log.
+    ///
+    /// # Errors
+    /// If it is not decided there, or nobody answers.
+    pub fn slot(&self, log: &str, slot: u64) -> Result<Slot, ClientError> {
+        self.get(&format!("/v1/logs/{}/slots/{slot}", escaped(log)), Duration::ZERO)
+    }
+
+    /// An object of a chain.
+    ///
+    /// # Errors
+    /// If there is none, or nobody answers.
+    pub fn object(&self, chain: &str, key: &str) -> Result<Object, ClientError> {
+        let path = format!("/v1/chains/{}/objects/{}", escaped(chain), escaped(key));
+        self.get(&path, Duration::ZERO)
+    }
+
+    /// What an owner has in a chain.
+    ///
+    /// # Errors
+    /// If the node does not know the chain, or nobody answers.
+    pub fn balances(&self, chain: &str, owner: &[u8; 32]) -> Result<Balances, ClientError> {
+        let path = format!("/v1/chains/{}/balances/{}", escaped(chain), hex::encode(owner));
+        self.get(&path, Duration::ZERO)
+    }
+
     /// Whether the node can take part in some log.
     ///
     /// # Errors
@@ -162,5 +188,26 @@ impl Client {
             }
             Err(_) => Err(no_node(status.to_string())),
         }
+    }
+}
+
+/// A text as part of a path.
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+:/@".contains(&byte);
+    let letter = |byte| match plain(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    };
+    text.bytes().map(letter).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn keys_stay_readable_and_do_no_harm() {
+        assert_eq!(escaped("red+blue:seat/12A"), "red+blue:seat/12A");
+        assert_eq!(escaped("a b?c#d%e\u{e9}"), "a%20b%3Fc%23d%25e%C3%A9");
     }
 }

@@ -68,8 +68,11 @@ pub fn read_genesis(path: &Path, graph: &LearnerGraph) -> Result<Genesis, ReadEr
     Genesis::read(text, graph).map_err(|error| wrong(path, &bytes, error))
 }
 
-/// The file's bytes; of one that is too long, one more than the limit, whatever the file is.
-pub(crate) fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, ReadError> {
+/// The bytes of the file at `path`; `-` is standard input. Of one that is too long, one more than the limit.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, ReadError> {
     let unreadable =
         |what| move |error| ReadError::Unreadable { what, path: path.to_owned(), error };
     let mut bytes = Vec::new();

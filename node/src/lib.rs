@@ -14,6 +14,7 @@
 #![warn(missing_docs)]
 
 pub mod api;
+pub mod audit;
 pub mod client;
 pub mod config;
 pub mod control;
@@ -22,6 +23,7 @@ pub mod events;
 pub mod executor;
 pub mod files;
 pub mod home;
+pub mod inspection;
 pub mod intake;
 pub mod judge;
 pub mod keys;
@@ -33,4 +35,5 @@ pub mod network;
 pub mod node;
 pub mod store;
 pub mod views;
+pub mod waiting;
 pub mod wire;

@@ -7,7 +7,7 @@ mod graph;
 mod show;
 
 use clap::{Parser, Subcommand};
-use commands::{config, init, keys, log_level, run};
+use commands::{bundle, config, init, keys, log_level, query, run, status, store};
 use std::process::ExitCode;
 
 const _: () = assert!(
@@ -40,6 +40,18 @@ enum Command {
     /// Changes what a running node logs.
     #[command(after_help = log_level::EXAMPLES)]
     LogLevel(log_level::Arguments),
+    /// Writes, signs, submits and watches bundles; verifies receipts.
+    #[command(subcommand)]
+    Bundle(bundle::Command),
+    /// Asks a node what it knows: objects, balances, slots, receipts.
+    #[command(subcommand)]
+    Query(query::Command),
+    /// Shows how a node is: peers, logs, slots, rounds, lag, who was caught.
+    #[command(after_help = status::EXAMPLES)]
+    Status(status::Arguments),
+    /// Looks into the store of a node that does not run, and after it.
+    #[command(subcommand)]
+    Store(store::Command),
     /// Study a learner graph: what each chain is promised, and what breaks it.
     #[command(subcommand)]
     Graph(graph::Command),
@@ -64,6 +76,10 @@ fn main() -> ExitCode {
         Command::Config(arguments) => arguments.run(),
         Command::Keys(command) => command.run(),
         Command::LogLevel(arguments) => arguments.run(),
+        Command::Bundle(command) => command.run(),
+        Command::Query(command) => command.run(),
+        Command::Status(arguments) => arguments.run(),
+        Command::Store(command) => command.run(),
         Command::Graph(command) => command.run(),
     };
     match result {

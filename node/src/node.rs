@@ -33,7 +33,7 @@ use tracing::info;
 const ATOMICITY_STEPS: u64 = 20_000_000;
 
 /// Bundles that waited when the node stopped, in the store.
-const WAITING: &str = "waiting";
+pub(crate) const WAITING: &str = "waiting";
 
 /// What a node is made of.
 pub struct Setup {
@@ -144,13 +144,21 @@ pub struct Running {
     ended: mpsc::Receiver<()>,
 }
 
-/// The logs that a node runs: those of which it is an acceptor, or those that a follower names.
-fn logs_of(setup: &Setup) -> Result<Vec<LogInfo>, TrustError> {
+/// The logs that a node runs, in the order of their numbers: those of which it is an acceptor, or those that a follower
+/// names.
+///
+/// # Errors
+/// If a log's graph is too hard.
+pub fn logs_of(
+    graph: &LearnerGraph,
+    me: Option<AcceptorId>,
+    config: &Config,
+) -> Result<Vec<LogInfo>, TrustError> {
     let mut logs = Vec::new();
-    for log in setup.network.graph.every_log() {
-        let runs = match setup.me {
+    for log in graph.every_log() {
+        let runs = match me {
             Some(me) => log.acceptors().contains(me),
-            None => setup.config.logs.iter().any(|name| name == log.name()),
+            None => config.logs.iter().any(|name| name == log.name()),
         };
         if runs {
             let name = log.name().to_owned();
@@ -169,7 +177,7 @@ impl Running {
         let home::Network { graph, genesis, id } = &setup.network;
         let graph = Arc::new(graph.clone());
         let config = &setup.config;
-        let logs = logs_of(&setup)?;
+        let logs = logs_of(&graph, setup.me, config)?;
         let names: Vec<&str> = logs.iter().map(|log| log.name.as_str()).collect();
         let keys = Keys::new(*id, &graph, names.iter().copied())?;
         let owner = setup.key.verifying_key().to_bytes();

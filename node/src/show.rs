@@ -26,6 +26,13 @@ pub fn line(text: impl fmt::Display) {
     let _ = writeln!(anstream::stdout(), "{text}");
 }
 
+/// The same; false once nobody reads any more.
+pub fn is_read(text: impl fmt::Display) -> bool {
+    use std::io::Write;
+    let mut out = anstream::stdout();
+    writeln!(out, "{text}").and_then(|()| out.flush()).is_ok()
+}
+
 /// Writes `answer` as JSON.
 pub fn json(answer: &impl serde::Serialize) -> anyhow::Result<()> {
     line(serde_json::to_string_pretty(answer)?);

@@ -53,6 +53,12 @@ pub struct Views {
     logs: Vec<LogViews>,
 }
 
+/// How many slots a learner's view has executed, as the rows of its log say.
+pub fn learner_height(rows: &Rows<'_>, learner: LearnerId) -> u64 {
+    let bytes = rows.read(&[OWN, learner.index() as u8]);
+    bytes.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))).unwrap_or(0)
+}
+
 /// The first byte of what the node keeps beside the ledger's rows.
 const OWN: u8 = 0xff;
 
@@ -85,8 +91,7 @@ impl Views {
 
     /// How many slots a learner's view has executed.
     pub fn height_of(&self, log: LogIndex, learner: LearnerId) -> u64 {
-        let bytes = self.rows(log).read(&[OWN, learner.index() as u8]);
-        bytes.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))).unwrap_or(0)
+        learner_height(&self.rows(log), learner)
     }
 
     /// The row that says how many slots a learner's view has executed.

@@ -9,6 +9,7 @@ use crate::limits::{
 use crate::refusal::{Code, Refusal};
 use crate::rules::LogRules;
 use ed25519_dalek::{Signature, VerifyingKey};
+use hpaxos_consensus::NetworkId;
 
 impl Bundle {
     /// Whether a block of `slot` may contain it.
@@ -117,10 +118,7 @@ impl Bundle {
         for (index, (signer, signature)) in
             self.body.signers.iter().zip(&self.signatures).enumerate()
         {
-            let signature = Signature::from_bytes(signature);
-            let verified = VerifyingKey::from_bytes(signer)
-                .and_then(|key| key.verify_strict(&signed, &signature));
-            if verified.is_err() {
+            if !is_signed(&signed, signer, signature) {
                 let message = format!("no signature of {} over this bundle", hex::encode(signer));
                 let place = format!("signatures[{index}]");
                 return Err(Refusal::new(Code::BadSignature, message).at(place));
@@ -128,6 +126,23 @@ impl Bundle {
         }
         Ok(())
     }
+
+    /// The signers whose signature is not there yet, or not right.
+    pub fn unsigned_by(&self, network: NetworkId) -> Vec<[u8; 32]> {
+        let signed = self.id(network).signing_bytes();
+        let signers = self.body.signers.iter().enumerate();
+        let missing = signers.filter(|(index, signer)| {
+            let signature = self.signatures.get(*index);
+            !signature.is_some_and(|signature| is_signed(&signed, signer, signature))
+        });
+        missing.map(|(_, signer)| *signer).collect()
+    }
+}
+
+fn is_signed(bytes: &[u8], signer: &[u8; 32], signature: &[u8; 64]) -> bool {
+    let signature = Signature::from_bytes(signature);
+    let key = VerifyingKey::from_bytes(signer);
+    key.is_ok_and(|key| key.verify_strict(bytes, &signature).is_ok())
 }
 
 /// Its refusal's place is a field of the operation.

@@ -7,12 +7,13 @@
 //!   layout   the raw keys                         key, value   what the tree's leaves are
 //!   tree     the Jellyfish Merkle tree            summary      one record for each height
 //!   view     the state at one height              prune        forgetting old heights
-//!   initial  height 0, from genesis
+//!   initial  height 0, from genesis              check        re-deriving the past
 //! ```
 //!
 //! A *height* is a number of executed slots. Only slots that change something make a new *version* of the tree: an idle
 //! log writes a summary for each slot and nothing else.
 
+mod check;
 mod initial;
 mod key;
 mod layout;
@@ -22,6 +23,7 @@ mod tree;
 mod value;
 mod view;
 
+pub use check::{ViewFlaw, check_height, check_summary};
 pub use initial::initial;
 pub use key::StateKey;
 pub use prune::prune;

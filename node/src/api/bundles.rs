@@ -5,6 +5,7 @@ use super::answers::{ErrorAnswer, Submitted as Answer};
 use super::error::Failure;
 use crate::mempool::Source;
 use crate::node::Submitted;
+use crate::waiting;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -86,7 +87,9 @@ pub(crate) async fn bundle(
     let id: BundleId = id
         .parse()
         .map_err(|_| Failure::malformed("a bundle's id should be 64 lower-case hex digits"))?;
-    let wait = wait.map(|wait| duration(&wait)).transpose()?.unwrap_or_default();
+    let wait = wait.map(|wait| waiting::read(&wait)).transpose();
+    let wait =
+        wait.map_err(|right| Failure::malformed(format!("`wait` {right}")))?.unwrap_or_default();
     let deadline = tokio::time::Instant::now() + wait.min(WAIT_MAX);
     let mut events = shared.node.events.listen();
     let mut permit = None;
@@ -112,15 +115,4 @@ pub(crate) async fn bundle(
         // Any event may be the one; a listener that lagged looks again too.
         let _ = tokio::time::timeout_at(deadline, events.recv()).await;
     }
-}
-
-/// A number with `s` or `ms`.
-fn duration(text: &str) -> Result<Duration, Failure> {
-    let wrong = || Failure::malformed("`wait` should be like 10s or 500ms");
-    let (number, unit) = match text.strip_suffix("ms") {
-        Some(number) => (number, Duration::from_millis(1)),
-        None => (text.strip_suffix('s').ok_or_else(wrong)?, Duration::from_secs(1)),
-    };
-    let number: u32 = number.parse().map_err(|_| wrong())?;
-    Ok(unit.saturating_mul(number))
 }

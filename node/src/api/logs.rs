@@ -23,8 +23,10 @@ pub(crate) async fn logs(State(shared): State<Shared>) -> Json<Logs> {
         let trust = &node.logs[usize::from(index.0)].trust;
         let learners = log.chains.iter().map(|(name, learner)| {
             let next = of_engine.and_then(|log| log.next.iter().find(|(other, _)| other == name));
-            let decided = next.map_or(0, |(_, next)| *next);
-            (name.clone(), Learner { decided, height: node.views.height_of(index, *learner) })
+            let height = node.views.height_of(index, *learner);
+            // The engine tells how it is now and then only; what is executed was decided.
+            let decided = next.map_or(0, |(_, next)| *next).max(height);
+            (name.clone(), Learner { decided, height })
         });
         let log_answer = Log {
             learners: learners.collect(),

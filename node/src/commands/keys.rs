@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use hpaxos_node::home::Home;
 use hpaxos_node::keys::{KeyFile, PublicKey, new_key};
-use libp2p::PeerId;
+use hpaxos_node::network::peer_id;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -121,7 +121,7 @@ impl Show {
         }
         let mut columns = Columns::new(&["", ""]);
         columns.row(["public key".to_owned(), file.public_key().to_string()]);
-        columns.row(["libp2p peer".to_owned(), peer(file.public_key())?.to_string()]);
+        columns.row(["libp2p peer".to_owned(), peer(file.public_key())?]);
         let passphrase = if file.is_encrypted() { "yes" } else { "no" };
         columns.row(["passphrase".to_owned(), passphrase.to_owned()]);
         columns.print();
@@ -132,16 +132,15 @@ impl Show {
 fn describe_in_json(file: &KeyFile) -> anyhow::Result<()> {
     json(&json!({
         "public-key": file.public_key(),
-        "peer": peer(file.public_key())?.to_string(),
+        "peer": peer(file.public_key())?,
         "encrypted": file.is_encrypted(),
     }))
 }
 
 /// The key is the node's identity on the network, too.
-fn peer(key: PublicKey) -> anyhow::Result<PeerId> {
-    let key = libp2p::identity::ed25519::PublicKey::try_from_bytes(&key.0)
-        .with_context(|| format!("{key} is no ed25519 key"))?;
-    Ok(libp2p::identity::PublicKey::from(key).to_peer_id())
+fn peer(key: PublicKey) -> anyhow::Result<String> {
+    let peer = peer_id(&key.0).with_context(|| format!("{key} is no ed25519 key"))?;
+    Ok(peer.to_string())
 }
 
 #[derive(Args)]

@@ -1,15 +1,24 @@
-//! The commands of those who run a node, one file each.
+//! The commands of those who run a node or use one, one file each.
 
+pub mod bundle;
 pub mod config;
 pub mod init;
 pub mod keys;
 pub mod log_level;
+mod node_address;
 mod passphrase;
+mod person;
+pub mod query;
 pub mod run;
+pub mod status;
+pub mod store;
 
+use crate::{Outcome, show};
+use anyhow::Context;
 use clap::Args;
+use hpaxos_node::client::ClientError;
 use hpaxos_node::home::{Home, HomeError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The home to work on.
 #[derive(Args)]
@@ -24,4 +33,25 @@ impl HomeFolder {
     pub fn open(&self) -> Result<Home, HomeError> {
         Home::open(&self.path)
     }
+}
+
+/// Writes a file so that nobody ever sees half of it.
+fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    std::fs::write(&part, text)
+        .and_then(|()| std::fs::rename(&part, path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A node that refuses has answered: that is a no, not a failure.
+fn refusal_is_no(ask: impl FnOnce() -> anyhow::Result<Outcome>) -> anyhow::Result<Outcome> {
+    let result = ask();
+    if let Err(error) = &result
+        && let Some(ClientError::Refused(_)) = error.downcast_ref()
+    {
+        show::error(error);
+        return Ok(Outcome::No);
+    }
+    result
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use hpaxos_node::keys::{KeyError, KeyFile, Passphrase, PassphraseFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// For a key that there is: asked for on the terminal if it is needed and not given otherwise.
 #[derive(Args)]
@@ -24,6 +24,12 @@ impl Unlock {
     /// The passphrase of `file`; none if it has none.
     pub fn read(&self, file: &KeyFile) -> Result<Option<Passphrase>, KeyError> {
         file.is_encrypted().then(|| self.from().read("Passphrase")).transpose()
+    }
+
+    /// The same where there are several files.
+    pub fn read_of(&self, file: &KeyFile, path: &Path) -> Result<Option<Passphrase>, KeyError> {
+        let what = format!("Passphrase of {}", path.display());
+        file.is_encrypted().then(|| self.from().read(&what)).transpose()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::HomeFolder;
 use super::passphrase::Unlock;
+use super::write_whole;
 use crate::Outcome;
 use anyhow::Context;
 use clap::ValueEnum;
@@ -16,7 +17,7 @@ use hpaxos_node::metrics;
 use hpaxos_node::node::{Node, Running, Setup};
 use serde_json::json;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -140,14 +141,6 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; `{key}` should be a free address of this machine")
     })
-}
-
-/// Writes a file so that nobody ever sees half of it.
-fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
-    let part = path.with_extension("part");
-    std::fs::write(&part, text)
-        .and_then(|()| std::fs::rename(&part, path))
-        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn limits(config: &Config) -> api::Limits {

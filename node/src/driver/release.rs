@@ -11,7 +11,7 @@ use hpaxos_consensus::message::{Body, Packet};
 use hpaxos_consensus::{Decision, Event, Fault, Peer, Request, Target};
 use rand::Rng;
 use std::time::Instant;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
 
 impl Driver {
     /// Lets go of everything of a log that waited for the disk.
@@ -166,7 +166,7 @@ impl Driver {
             Request::Block { slot, round } => {
                 let driver = &mut self.logs[usize::from(log.0)];
                 let block = self.parts.mempool.propose(log, slot);
-                info!(
+                debug!(
                     log = driver.name(),
                     slot = slot.0,
                     round = round.0,

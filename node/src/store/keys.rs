@@ -33,6 +33,13 @@ pub(super) fn block_key(log: LogIndex, slot: Slot, value: &ValueHash) -> Vec<u8>
     key
 }
 
+/// The slot and the hash in the key of a block.
+pub(super) fn read_block_key(key: &[u8]) -> Option<(Slot, ValueHash)> {
+    (key.len() == 42).then_some(())?;
+    let slot = u64::from_be_bytes(key[2..10].try_into().ok()?);
+    Some((Slot(slot), ValueHash(key[10..].try_into().ok()?)))
+}
+
 /// Of evidence: the first against each acceptor in each slot is enough.
 pub(super) fn evidence_key(log: LogIndex, evidence: &Evidence) -> Vec<u8> {
     let mut key = slot_key(log, evidence.messages[0].place.slot);

@@ -5,6 +5,9 @@
 
 mod keys;
 mod records;
+mod walk;
+
+pub use walk::{Placed, PlacedBlock};
 
 use hpaxos_consensus::{Evidence, NetworkId, Record, Slot, ValueHash};
 use hpaxos_learner_graph::LearnerId;
@@ -13,7 +16,7 @@ use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
     DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// The version of the layout.
@@ -67,6 +70,9 @@ pub enum StoreError {
         /// The node's.
         expected: String,
     },
+    /// There is none.
+    #[error("there is no store at {}: a node makes it when it runs for the first time", .0.display())]
+    Missing(PathBuf),
     /// Something that is stored cannot be read.
     #[error("the store is damaged: {0}")]
     Damaged(String),
@@ -116,19 +122,53 @@ impl Store {
         let (options, families) = options();
         let database = DB::open_cf_descriptors(&options, folder, families)?;
         let store = Store { database, network };
-        store.check_owner(owner)?;
+        if !store.check_owner(owner)? {
+            store.write_owner(owner)?;
+        }
         Ok(store)
     }
 
-    fn check_owner(&self, owner: &[u8; 32]) -> Result<(), StoreError> {
+    /// Opens a store that is there, to look at it: nothing on disk is changed.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; and if there is none.
+    pub fn open_to_read(
+        folder: &Path,
+        network: NetworkId,
+        owner: &[u8; 32],
+    ) -> Result<Self, StoreError> {
+        if !Store::is_at(folder) {
+            return Err(StoreError::Missing(folder.to_owned()));
+        }
+        let (mut options, families) = options();
+        options.create_if_missing(false);
+        options.create_missing_column_families(false);
+        let database = DB::open_cf_descriptors_read_only(&options, folder, families, false)?;
+        let store = Store { database, network };
+        match store.check_owner(owner)? {
+            true => Ok(store),
+            false => Err(StoreError::Damaged("it does not say its version".into())),
+        }
+    }
+
+    /// Whether there is a store in a folder.
+    pub fn is_at(folder: &Path) -> bool {
+        folder.join("CURRENT").is_file()
+    }
+
+    fn write_owner(&self, owner: &[u8; 32]) -> Result<(), StoreError> {
         let meta = self.family(META);
-        let Some(version) = self.database.get_cf(meta, b"version")? else {
-            let mut batch = WriteBatch::default();
-            batch.put_cf(meta, b"version", VERSION.to_be_bytes());
-            batch.put_cf(meta, b"network", self.network.0);
-            batch.put_cf(meta, b"owner", owner);
-            return Ok(self.database.write_opt(batch, &synced())?);
-        };
+        let mut batch = WriteBatch::default();
+        batch.put_cf(meta, b"version", VERSION.to_be_bytes());
+        batch.put_cf(meta, b"network", self.network.0);
+        batch.put_cf(meta, b"owner", owner);
+        Ok(self.database.write_opt(batch, &synced())?)
+    }
+
+    /// Refuses what is not this node's. Whether anybody's name is on it.
+    fn check_owner(&self, owner: &[u8; 32]) -> Result<bool, StoreError> {
+        let meta = self.family(META);
+        let Some(version) = self.database.get_cf(meta, b"version")? else { return Ok(false) };
         let damaged = |what: &str| StoreError::Damaged(format!("its {what} cannot be read"));
         let version: [u8; 4] = version.try_into().map_err(|_| damaged("version"))?;
         let version = u32::from_be_bytes(version);
@@ -145,7 +185,7 @@ impl Store {
             let (found, expected) = (hex::encode(found), hex::encode(owner));
             return Err(StoreError::Owner { found, expected });
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Adds a block to a turn.

@@ -12,6 +12,11 @@ pub struct Stored {
     pub next: u64,
 }
 
+/// Where it stands that a log's store was lost.
+pub(super) fn silent_key(log: LogIndex) -> String {
+    format!("silent/{}", log.0)
+}
+
 impl Store {
     /// Adds a record of the engine to a turn; `number` counts them, and keeps their order.
     pub fn put_record(&self, turn: &mut Turn, log: LogIndex, number: u64, record: &Record) {
@@ -30,8 +35,7 @@ impl Store {
                 turn.batch.put_cf(self.family(DECISIONS), record_key(log, *slot, number), bytes);
             }
             Record::Silent { .. } => {
-                let key = format!("silent/{}", log.0);
-                turn.batch.put_cf(self.family(META), key, bytes);
+                turn.batch.put_cf(self.family(META), silent_key(log), bytes);
             }
         }
     }
@@ -53,7 +57,7 @@ impl Store {
         numbered.sort_by_key(|(number, _)| *number);
         let next = numbered.last().map_or(0, |(number, _)| number + 1);
         let mut records: Vec<Record> = numbered.into_iter().map(|(_, record)| record).collect();
-        let silent = self.database.get_cf(self.family(META), format!("silent/{}", log.0))?;
+        let silent = self.database.get_cf(self.family(META), silent_key(log))?;
         if let Some(bytes) = silent {
             records.push(self.decode(&bytes, schedule)?);
         }
@@ -102,7 +106,7 @@ impl Store {
         })
     }
 
-    fn decode(&self, bytes: &[u8], schedule: &Schedule) -> Result<Record, StoreError> {
+    pub(super) fn decode(&self, bytes: &[u8], schedule: &Schedule) -> Result<Record, StoreError> {
         Record::decode(bytes, &self.network, schedule)
             .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))
     }

@@ -1,0 +1,167 @@
+//! `hpaxos status`.
+
+use super::node_address::NodeAddress;
+use crate::Outcome;
+use crate::show::{BAD, Columns, GOOD, TITLE, WARN, error, is_read, json, line, styled};
+use clap::Args;
+use hpaxos_node::api::answers::{Graph, Logs};
+use hpaxos_node::client::Client;
+use serde_json::json;
+use std::io::{self, IsTerminal};
+use std::thread;
+use std::time::Duration;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  hpaxos status
+  hpaxos status --home /var/lib/hpaxos --watch
+  hpaxos status --api 127.0.0.1:8645 --json
+
+Exit code: 0 it is ready; 1 it answers and is not ready, since too few validators are connected;
+2 no node answers.";
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(1);
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    node: NodeAddress,
+    /// Look again every second, until Ctrl-C.
+    #[arg(long)]
+    watch: bool,
+    /// Answer in JSON; with --watch, a line each time.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Arguments {
+    pub fn run(self) -> anyhow::Result<Outcome> {
+        let client = self.node.client()?;
+        if !self.watch {
+            let status = Status::ask(&client)?;
+            if self.json {
+                json(&status.json())?
+            } else {
+                status.print()
+            }
+            return Ok(status.outcome());
+        }
+        loop {
+            let status = Status::ask(&client);
+            let read = match &status {
+                Ok(status) if self.json => is_read(status.json()),
+                _ if self.json => true,
+                _ => is_read(before()),
+            };
+            if !read {
+                return Ok(status.map_or(Outcome::Open, |status| status.outcome()));
+            }
+            match status {
+                Ok(status) if !self.json => status.print(),
+                Ok(_) => {}
+                // It may come back.
+                Err(gone) => error(&gone),
+            }
+            thread::sleep(EVERY);
+        }
+    }
+}
+
+/// What makes room for the next look: on a terminal an empty screen, else an empty line.
+fn before() -> &'static str {
+    if io::stdout().is_terminal() { "\x1b[2J\x1b[H" } else { "" }
+}
+
+/// How a node is.
+struct Status {
+    ready: bool,
+    logs: Logs,
+    graph: Graph,
+}
+
+impl Status {
+    fn ask(client: &Client) -> anyhow::Result<Self> {
+        let (ready, logs, graph) = (client.is_ready()?, client.logs()?, client.graph()?);
+        Ok(Status { ready, logs, graph })
+    }
+
+    fn outcome(&self) -> Outcome {
+        if self.ready { Outcome::Yes } else { Outcome::No }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        json!({
+            "node": self.logs.node,
+            "network": self.logs.network,
+            "ready": self.ready,
+            "peers": self.graph.peers,
+            "unreachable": self.graph.unreachable,
+            "caught": self.graph.caught,
+            "logs": self.logs.logs,
+        })
+    }
+
+    fn print(&self) {
+        let ready = match self.ready {
+            true => styled(GOOD, "ready"),
+            false => styled(BAD, "not ready: no quorum of validators is connected"),
+        };
+        let Logs { node, network, logs } = &self.logs;
+        line(format_args!("{} of network {network}: {ready}", styled(TITLE, node)));
+        self.print_peers();
+
+        let mut columns = Columns::new(&[
+            "log", "learner", "decided", "executed", "lag", "open", "parked", "round", "leader",
+            "waiting",
+        ]);
+        for (name, log) in logs {
+            let mut of_log = [
+                log.open.to_string(),
+                log.parked.to_string(),
+                log.round.to_string(),
+                if log.leader.is_empty() { "-".to_owned() } else { log.leader.clone() },
+                log.mempool.to_string(),
+            ];
+            let mut title = name.clone();
+            for (learner, at) in &log.learners {
+                let lag = at.decided.saturating_sub(at.height);
+                let mut row = vec![
+                    std::mem::take(&mut title),
+                    learner.clone(),
+                    at.decided.to_string(),
+                    at.height.to_string(),
+                    lag.to_string(),
+                ];
+                row.extend(of_log.each_mut().map(std::mem::take));
+                columns.row(row);
+            }
+        }
+        columns.print();
+
+        for (name, _) in logs.iter().filter(|(_, log)| log.silent) {
+            let why = "it signs nothing, because its store was lost, until that is safe again";
+            line(format_args!("{} {name}: {why}", styled(WARN, "silent")));
+        }
+        for acceptor in &self.graph.caught {
+            let why = "it signed messages that conflict; /v1/evidence has the proof";
+            line(format_args!("{} {acceptor}: {why}", styled(BAD, "caught")));
+        }
+    }
+
+    fn print_peers(&self) {
+        let Graph { peers, unreachable, .. } = &self.graph;
+        if peers.is_empty() && unreachable.is_empty() {
+            return;
+        }
+        let mut columns = Columns::new(&["peer", "", "round trip", "address"]);
+        for peer in peers {
+            let trip = peer.rtt_ms.map_or("-".to_owned(), |ms| format!("{ms:.1} ms"));
+            columns.row([peer.name.clone(), styled(GOOD, "up"), trip, peer.address.clone()]);
+        }
+        for peer in unreachable {
+            columns.row([peer.clone(), styled(BAD, "down"), "-".to_owned(), String::new()]);
+        }
+        columns.print();
+    }
+}
