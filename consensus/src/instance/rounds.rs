@@ -139,7 +139,8 @@ pub(super) fn may_end_round(instance: &Instance, event: &SlotEvent) -> Option<Ac
     let SlotEvent::Timer(TimerKind::Round(round)) = event else { return None };
     let rounds = &instance.rounds;
     let current = *round == rounds.round && rounds.running == Some(*round);
-    let action = if instance.has_company() { Action::LeaveRound } else { Action::Rest };
+    let goes_on = instance.has_company() && instance.is_wanted();
+    let action = if goes_on { Action::LeaveRound } else { Action::Rest };
     current.then_some(action)
 }
 
