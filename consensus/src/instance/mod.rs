@@ -372,7 +372,6 @@ impl Instance {
             instance.wait_a_quarter(out);
         }
         instance.open(out);
-        instance.say_again(out);
         instance.drain(out);
         instance
     }

@@ -112,7 +112,7 @@ impl Instance {
     }
 
     /// Sends the last own reply and the own proposal of this round again, after a restart.
-    pub(super) fn say_again(&self, out: &mut Effects) {
+    pub(crate) fn say_again(&self, out: &mut Effects) {
         let round = self.rounds.round();
         let own = self.dag.nodes().filter(|(_, node)| Some(node.signer()) == self.config.me);
         let mut last = None;

@@ -41,8 +41,10 @@ pub struct Replica {
     parked: BTreeMap<Slot, u64>,
     /// Parked slots that were brought back.
     revived: VecDeque<Slot>,
-    /// Parked slots that the driver was asked for.
-    loading: BTreeSet<Slot>,
+    /// Of these, such as learners lack, the ones about which the others were asked.
+    looked_at: BTreeSet<Slot>,
+    /// Parked slots that the driver was asked for, and what waits for them.
+    loading: BTreeMap<Slot, BTreeMap<Peer, Packet>>,
     /// How many slots were opened: one more than the highest.
     opened: Slot,
     /// How many slots each acceptor says it has opened.
@@ -71,7 +73,8 @@ impl Replica {
             certified: none(),
             parked: BTreeMap::new(),
             revived: VecDeque::new(),
-            loading: BTreeSet::new(),
+            looked_at: BTreeSet::new(),
+            loading: BTreeMap::new(),
             opened: Slot(0),
             said: BTreeMap::new(),
             seen: Slot(0),
@@ -108,6 +111,7 @@ impl Replica {
                 replica.parked.insert(slot, bytes);
             } else {
                 replica.load(slot, records, out);
+                replica.instances.get(&slot).inspect(|instance| instance.say_again(out));
             }
         }
         replica
@@ -152,9 +156,13 @@ impl Replica {
                 self.certify(slot, learner, value, out);
             }
             Event::Loaded { slot, records } => {
-                if self.loading.remove(&slot) && !self.is_retired(slot) {
+                let Some(waiting) = self.loading.remove(&slot) else { return };
+                if !self.is_retired(slot) {
                     self.load(slot, records, out);
                     self.revive(slot, out);
+                }
+                for (from, packet) in waiting {
+                    self.receive(from, packet, out);
                 }
             }
         }
@@ -241,6 +249,10 @@ impl Replica {
             out.faults.push(Fault::OwnMessageUnknown { id: message.id() });
             self.forget(out);
         }
+        if self.is_parked(slot) {
+            self.knock(from, packet, out);
+            return;
+        }
         if !self.admits(from, slot, out) {
             return;
         }
@@ -284,7 +296,7 @@ impl Replica {
             && !self.instances.contains_key(&slot)
             && !self.is_retired(slot)
             && !self.parked.contains_key(&slot)
-            && !self.loading.contains(&slot)
+            && !self.loading.contains_key(&slot)
     }
 
     /// The store was lost, or is not what it was.
@@ -310,7 +322,7 @@ impl Replica {
         for slot in slots {
             self.tell(slot, SlotEvent::Connected { peer }, out);
         }
-        self.revive_some(out);
+        self.revive_wanted(out);
     }
 
     fn tell_reachability(&mut self) {

@@ -4,11 +4,16 @@ use super::Replica;
 use crate::engine::{Effects, Fault, Peer, Request, Target};
 use crate::ids::{Slot, ValueHash};
 use crate::instance::{Instance, SlotEvent};
+use crate::message::{Answer, Packet, Refs};
 use crate::record::Record;
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Parked slots that are in memory at a time.
-const REVIVED_MAX: usize = 64;
+/// Parked slots that are in memory because learners lack them: each has its share.
+const WANTED_MAX: usize = 64;
+/// Parked slots that are in memory because somebody asked about them; and how many each may ask about at a time.
+const VISITED_MAX: usize = 64;
 
 impl Replica {
     /// All slots below were decided by some learner.
@@ -33,10 +38,6 @@ impl Replica {
         }
         if self.is_retired(slot) {
             self.request(Request::Certificates { slot, to: from }, out);
-            return false;
-        }
-        if slot < self.window_bottom() {
-            self.ask_for(slot, out);
             return false;
         }
         if let Peer::Acceptor(acceptor) = from {
@@ -108,23 +109,24 @@ impl Replica {
         for slot in low {
             self.park(slot, out);
         }
-        // Slots that the window passed without their being opened here are wanted: this node is behind in them.
+        // Slots that the window passed without their being opened here: this node is behind in them.
+        let mut is_behind = false;
         for slot in (self.passed.0..bottom.0).map(Slot) {
             if self.may_open(slot) && !self.parked.contains_key(&slot) {
                 self.parked.insert(slot, 0);
-                self.ask_for(slot, out);
+                is_behind = true;
             }
         }
         self.passed = self.passed.max(bottom);
         // A learner that decided something in the window is back: what it missed is wanted.
         let is_back = |one: &super::Progress| one.next() < bottom && one.end() > bottom;
-        if !self.parked.is_empty() && self.decided.values().any(is_back) {
-            self.revive_some(out);
+        if is_behind || self.decided.values().any(is_back) {
+            self.revive_wanted(out);
         }
         let known = self.seen.max(self.frontier());
         let top = Slot(self.window_top().0.min(known.0.saturating_sub(1)));
         for slot in (bottom.0..=top.0).map(Slot) {
-            let stored = self.parked.contains_key(&slot) || self.loading.contains(&slot);
+            let stored = self.parked.contains_key(&slot) || self.loading.contains_key(&slot);
             if slot < known && !stored && self.may_open(slot) && !self.is_full() {
                 self.open(slot, out);
                 if let Some(instance) = self.instances.get(&slot) {
@@ -137,6 +139,7 @@ impl Replica {
     fn park(&mut self, slot: Slot, out: &mut Effects) {
         let Some(mut instance) = self.instances.remove(&slot) else { return };
         instance.store_rest(out);
+        self.looked_at.remove(&slot);
         self.revived.retain(|revived| *revived != slot);
         self.parked.insert(slot, instance.bytes());
     }
@@ -155,35 +158,86 @@ impl Replica {
         self.touched.insert(slot);
     }
 
+    /// Whether the window has passed a slot that is neither retired nor in memory.
+    pub(super) fn is_parked(&self, slot: Slot) -> bool {
+        slot < self.window_bottom() && self.may_open(slot)
+    }
+
+    /// Somebody has something for a parked slot, or needs something of it: the packet waits until the slot is in memory. What
+    /// is said in answer, or to all, brings nothing back; else nodes with many parked slots would call each other's back for
+    /// ever, and none would stay.
+    pub(super) fn knock(&mut self, from: Peer, packet: Packet, out: &mut Effects) {
+        let slot = packet.place().slot;
+        let packet = match packet {
+            // A hint belongs to the moment.
+            Packet::Message(message, _) if Some(message.signer()) != self.config.me => {
+                Packet::Message(message, Refs::default())
+            }
+            Packet::Ask { .. } | Packet::Tips { answer: Answer::Wanted, .. } => packet,
+            _ => return,
+        };
+        let visited = self.loading.values().filter(|waiting| waiting.contains_key(&from));
+        if visited.count() < VISITED_MAX {
+            self.ask_for(slot, out);
+            self.loading.entry(slot).or_default().entry(from).or_insert(packet);
+        }
+    }
+
     /// Wants a parked slot back.
     fn ask_for(&mut self, slot: Slot, out: &mut Effects) {
-        if self.loading.len() < REVIVED_MAX && self.loading.insert(slot) {
+        if let Entry::Vacant(entry) = self.loading.entry(slot) {
+            entry.insert(BTreeMap::new());
             self.request(Request::Load { slot }, out);
         }
     }
 
-    /// A parked slot is in memory again: what others know of it is wanted.
+    /// A parked slot is in memory again.
     pub(super) fn revive(&mut self, slot: Slot, out: &mut Effects) {
         self.parked.remove(&slot);
         if slot < self.window_bottom() {
             self.revived.push_back(slot);
         }
-        if self.revived.len() > REVIVED_MAX
-            && let Some(oldest) = self.revived.pop_front()
-        {
-            self.park(oldest, out);
+        let wanted = self.wanted();
+        let visited = self.revived.iter().filter(|slot| !wanted.contains(slot));
+        let visited: Vec<Slot> = visited.copied().collect();
+        for oldest in &visited[..visited.len().saturating_sub(VISITED_MAX)] {
+            self.park(*oldest, out);
         }
-        if let Some(instance) = self.instances.get(&slot) {
+        if wanted.contains(&slot) {
+            self.look_at(slot, out);
+        }
+    }
+
+    /// Asks the others, once, what they know of a slot that a learner lacks and that is in memory again.
+    fn look_at(&mut self, slot: Slot, out: &mut Effects) {
+        if let Some(instance) = self.instances.get(&slot)
+            && self.looked_at.insert(slot)
+        {
             instance.look_at(Target::All, out);
         }
     }
 
-    /// Brings back the lowest parked slots: a learner that was away may be back.
-    pub(super) fn revive_some(&mut self, out: &mut Effects) {
-        let room = REVIVED_MAX.saturating_sub(self.revived.len() + self.loading.len());
-        let low: Vec<Slot> = self.parked.keys().copied().take(room).collect();
-        for slot in low {
-            self.ask_for(slot, out);
+    /// The lowest slots below the window that a learner lacks, of each learner some: one that decides only now and then cannot
+    /// crowd out the others'. All nodes that know the same want the same.
+    fn wanted(&self) -> BTreeSet<Slot> {
+        let bottom = self.window_bottom();
+        let share = (WANTED_MAX / self.decided.len().max(1)).max(1);
+        self.decided.values().flat_map(|one| one.missing(bottom).take(share)).collect()
+    }
+
+    /// Brings back what learners lack: one that was away may be back.
+    pub(super) fn revive_wanted(&mut self, out: &mut Effects) {
+        if self.parked.is_empty() && self.revived.is_empty() {
+            return;
+        }
+        let wanted = self.wanted();
+        self.looked_at.retain(|slot| wanted.contains(slot));
+        for slot in wanted {
+            if self.parked.contains_key(&slot) {
+                self.ask_for(slot, out);
+            } else {
+                self.look_at(slot, out);
+            }
         }
     }
 
@@ -209,7 +263,7 @@ impl Replica {
             let revived = self.revived.len();
             self.revived.retain(|revived| *revived != slot);
             if self.revived.len() < revived || parked {
-                self.revive_some(out);
+                self.revive_wanted(out);
             }
         }
         self.moved = true;
