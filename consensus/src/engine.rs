@@ -127,7 +127,7 @@ pub struct Timer {
 pub enum TimerKind {
     /// The round.
     Round(Round),
-    /// The proposer's patience for announcements: a quarter of the round's.
+    /// The proposer's patience for announcements, and the pause of an acceptor that others drag along: a quarter of the round's.
     Propose(Round),
     /// The acceptor's patience for what a proposer had taken in: half of the round's.
     Hint(Round),

@@ -65,6 +65,9 @@
 //!    2b can starve a learner.
 //! 9. After its store is lost, an acceptor is silent through slot h + 1 + depth, where h is the highest slot that a quorum
 //!    of every learner reports: what it signed before may lie that far ahead.
+//! 10. Whoever follows others into later rounds pauses after each two turns of all learners, for a quarter of the round. An
+//!     acceptor in every quorum can halt the learners, and no rule helps; without the pauses it could also make the others
+//!     propose, vote and store as fast as it can count. Termination waits for less than half a round more.
 //!
 //! # What it relies on
 //!

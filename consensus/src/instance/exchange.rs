@@ -57,11 +57,6 @@ impl Instance {
         out.send.push((others, packet));
     }
 
-    /// Shows a peer what there is, and wants nothing.
-    pub(crate) fn show_to(&self, peer: Peer, out: &mut Effects) {
-        self.send_tips(peer, self.tips(), Answer::Given, out);
-    }
-
     pub(super) fn compare(&mut self, from: Peer, tips: &Refs, answer: Answer, out: &mut Effects) {
         let unknown = tips.iter().copied().filter(|id| self.dag.find(id).is_none());
         let unknown: Vec<MessageId> = unknown.collect();

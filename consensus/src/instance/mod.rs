@@ -209,6 +209,8 @@ pub enum Action {
     Rest,
     /// Go to the next round.
     LeaveRound,
+    /// Go to the next round, because others did.
+    CatchUp,
     /// Say in which round this acceptor is.
     Announce,
     /// Propose.
@@ -220,7 +222,7 @@ pub enum Action {
     },
     /// Ask the driver for a new block.
     AskForBlock(Round),
-    /// Propose without waiting for announcements.
+    /// Propose without waiting for announcements; and go on, if others are ahead.
     Hurry(Round),
     /// Keep a block to propose.
     KeepBlock(ValueHash),
@@ -290,6 +292,7 @@ impl Engine for Instance {
             Action::StartTimer => self.start_timer(out),
             Action::Rest => self.rest(),
             Action::LeaveRound => self.leave_round(out),
+            Action::CatchUp => self.catch_up(out),
             Action::Announce => self.announce(out),
             Action::Propose { round, value } => self.propose(round, value, out),
             Action::AskForBlock(round) => self.ask_for_block(round, out),
@@ -301,8 +304,7 @@ impl Engine for Instance {
 
 /// The pause after [`PASSES_MAX`]: far less than a round.
 const MOMENT: Duration = Duration::from_millis(10);
-/// Passes over the guards at the end of a batch: each leaves at most one round behind, so this bounds how far others can
-/// drag an acceptor in one go.
+/// Passes over the guards at the end of a batch: each leaves at most one round behind, or makes one reply.
 const PASSES_MAX: usize = 32;
 
 impl Instance {
@@ -366,8 +368,10 @@ impl Instance {
             }
         }
         instance.rounds.restore(round);
+        if instance.rounds.round() > Round(0) {
+            instance.wait_a_quarter(out);
+        }
         instance.open(out);
-        instance.say_again(out);
         instance.drain(out);
         instance
     }
@@ -405,8 +409,8 @@ impl Instance {
             self.drain(out);
             passes += 1;
             if passes == PASSES_MAX {
-                // Others first: the rest after a moment.
-                let kind = TimerKind::Round(self.rounds.round());
+                // Others first: the rest after a moment. The timer is that of a round that is over, and ends nothing.
+                let kind = TimerKind::Round(Round(self.rounds.round().0.saturating_sub(1)));
                 out.timers.push((Timer { slot: self.place.slot, kind }, MOMENT..MOMENT * 2));
                 break;
             }

@@ -54,7 +54,7 @@ pub(super) fn may_propose(instance: &Instance, event: &SlotEvent) -> Option<Acti
     }
 }
 
-/// Announcements are waited for no longer.
+/// A quarter of the round is over: announcements are waited for no longer, and others may be followed again.
 pub(super) fn may_hurry(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let SlotEvent::Timer(TimerKind::Propose(round)) = event else { return None };
     (*round == instance.rounds.round()).then_some(Action::Hurry(*round))
@@ -103,6 +103,7 @@ impl Instance {
 
     pub(super) fn hurry(&mut self, round: Round) {
         self.proposer.impatient = Some(round);
+        self.rounds.catch_breath();
     }
 
     pub(super) fn keep_block(&mut self, value: ValueHash) {
@@ -111,7 +112,7 @@ impl Instance {
     }
 
     /// Sends the last own reply and the own proposal of this round again, after a restart.
-    pub(super) fn say_again(&self, out: &mut Effects) {
+    pub(crate) fn say_again(&self, out: &mut Effects) {
         let round = self.rounds.round();
         let own = self.dag.nodes().filter(|(_, node)| Some(node.signer()) == self.config.me);
         let mut last = None;

@@ -14,6 +14,9 @@ use std::time::Duration;
 /// The longest that a round lasts: half a day is for ever.
 const LENGTH_MAX: Duration = Duration::from_secs(12 * 3_600);
 
+/// Turns of all learners through which others may drag an acceptor before it pauses.
+const TURNS_MAX: u64 = 2;
+
 /// In which round this acceptor is, and in which the others are.
 #[derive(Clone, Debug)]
 pub(super) struct Rounds {
@@ -29,6 +32,8 @@ pub(super) struct Rounds {
     owed: bool,
     /// The round whose timer runs.
     running: Option<Round>,
+    /// How many rounds were left because others were ahead, since the last pause.
+    dragged: u64,
 }
 
 impl Rounds {
@@ -41,6 +46,7 @@ impl Rounds {
             announcements: BTreeMap::new(),
             owed: false,
             running: None,
+            dragged: 0,
         }
     }
 
@@ -87,9 +93,27 @@ impl Rounds {
         announced.filter(move |(_, announcement)| announcement.round >= round)
     }
 
-    /// Goes on from `round`, after a restart.
+    /// Whether others dragged this acceptor so far that it stays for a quarter of the round. An acceptor in every quorum can
+    /// keep the learners from deciding, and nobody can help that; but it must not make the others sign and store at full
+    /// speed. Rounds grow longer with each turn, so however it drags, their number grows with the logarithm of time, and with
+    /// it everything that can be said in them; and whoever is behind honestly has caught up before the current round is half
+    /// over.
+    fn is_dragged(&self) -> bool {
+        self.dragged >= TURNS_MAX * self.turn
+    }
+
+    /// A quarter of the round is over.
+    pub fn catch_breath(&mut self) {
+        self.dragged = 0;
+    }
+
+    /// Goes on from `round`, after a restart; to others who are further, after a pause: else each restart would be a licence
+    /// to drag.
     pub fn restore(&mut self, round: Round) {
         self.round = self.round.max(round);
+        if self.round > Round(0) {
+            self.dragged = TURNS_MAX * self.turn;
+        }
     }
 }
 
@@ -144,14 +168,14 @@ pub(super) fn may_end_round(instance: &Instance, event: &SlotEvent) -> Option<Ac
     current.then_some(action)
 }
 
-/// Whether so many have gone ahead that the target of this round has no quorum left in it.
+/// Whether so many have gone ahead that the target of this round has no quorum left in it; unless it is time for a pause.
 pub(super) fn may_catch_up(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     if !matches!(event, SlotEvent::Settle) || instance.acceptor.is_none() {
         return None;
     }
     let rounds = &instance.rounds;
     let next = rounds.round.next();
-    if rounds.heard.values().all(|heard| *heard < next) {
+    if rounds.is_dragged() || rounds.heard.values().all(|heard| *heard < next) {
         return None;
     }
     let trust = &instance.config.trust;
@@ -159,7 +183,7 @@ pub(super) fn may_catch_up(instance: &Instance, event: &SlotEvent) -> Option<Act
     let ahead = rounds.known_in(next);
     let blocking = trust.is_blocking(target, &ahead)
         || instance.config.rules.breaks(Mutant::RoundsFollowAnybody);
-    blocking.then_some(Action::LeaveRound)
+    blocking.then_some(Action::CatchUp)
 }
 
 /// Whether others have to be told of a new round. Of several that are left in one go, only the last is worth a word.
@@ -244,6 +268,12 @@ impl Instance {
         self.rounds.running = None;
     }
 
+    /// Follows those who are ahead into the next round.
+    pub(super) fn catch_up(&mut self, out: &mut Effects) {
+        self.rounds.dragged += 1;
+        self.leave_round(out);
+    }
+
     /// Goes to the next round.
     pub(super) fn leave_round(&mut self, out: &mut Effects) {
         let round = self.rounds.round.next();
@@ -253,11 +283,17 @@ impl Instance {
             acceptor.stir();
         }
         let proposer = self.config.trust.schedule().proposer(self.place.slot, round);
-        if self.config.me == Some(proposer) {
-            let patience = self.rounds.length(round) / 4;
-            let timer = Timer { slot: self.place.slot, kind: TimerKind::Propose(round) };
-            out.timers.push((timer, patience..patience * 11 / 10));
+        if self.config.me == Some(proposer) || self.rounds.is_dragged() {
+            self.wait_a_quarter(out);
         }
+    }
+
+    /// Starts the wait for announcements of this round, and for the end of a pause.
+    pub(super) fn wait_a_quarter(&self, out: &mut Effects) {
+        let round = self.rounds.round;
+        let patience = self.rounds.length(round) / 4;
+        let timer = Timer { slot: self.place.slot, kind: TimerKind::Propose(round) };
+        out.timers.push((timer, patience..patience * 11 / 10));
     }
 
     /// Stores the round, and says so.

@@ -41,8 +41,10 @@ pub struct Replica {
     parked: BTreeMap<Slot, u64>,
     /// Parked slots that were brought back.
     revived: VecDeque<Slot>,
-    /// Parked slots that the driver was asked for.
-    loading: BTreeMap<Slot, Target>,
+    /// Of these, such as learners lack, the ones about which the others were asked.
+    looked_at: BTreeSet<Slot>,
+    /// Parked slots that the driver was asked for, and what waits for them.
+    loading: BTreeMap<Slot, BTreeMap<Peer, Packet>>,
     /// How many slots were opened: one more than the highest.
     opened: Slot,
     /// How many slots each acceptor says it has opened.
@@ -71,6 +73,7 @@ impl Replica {
             certified: none(),
             parked: BTreeMap::new(),
             revived: VecDeque::new(),
+            looked_at: BTreeSet::new(),
             loading: BTreeMap::new(),
             opened: Slot(0),
             said: BTreeMap::new(),
@@ -108,6 +111,7 @@ impl Replica {
                 replica.parked.insert(slot, bytes);
             } else {
                 replica.load(slot, records, out);
+                replica.instances.get(&slot).inspect(|instance| instance.say_again(out));
             }
         }
         replica
@@ -152,11 +156,13 @@ impl Replica {
                 self.certify(slot, learner, value, out);
             }
             Event::Loaded { slot, records } => {
-                if let Some(who) = self.loading.remove(&slot)
-                    && !self.is_retired(slot)
-                {
+                let Some(waiting) = self.loading.remove(&slot) else { return };
+                if !self.is_retired(slot) {
                     self.load(slot, records, out);
-                    self.revive(slot, who, out);
+                    self.revive(slot, out);
+                }
+                for (from, packet) in waiting {
+                    self.receive(from, packet, out);
                 }
             }
         }
@@ -243,13 +249,11 @@ impl Replica {
             out.faults.push(Fault::OwnMessageUnknown { id: message.id() });
             self.forget(out);
         }
-        let needs_help = match &packet {
-            Packet::Ask { .. } => true,
-            Packet::Tips { answer, .. } => *answer == Answer::Wanted,
-            Packet::Announcement(said) => from == Peer::Acceptor(said.signer()),
-            Packet::Message(..) | Packet::Highest { .. } => false,
-        };
-        if !self.admits(from, slot, needs_help, out) {
+        if self.is_parked(slot) {
+            self.knock(from, packet, out);
+            return;
+        }
+        if !self.admits(from, slot, out) {
             return;
         }
         let event = match packet {
@@ -276,7 +280,6 @@ impl Replica {
         for index in from..out.decided.len() {
             let decision = out.decided[index];
             self.mark_decided(decision.slot, decision.learner);
-            self.make_room(decision.slot, out);
         }
         let stranger = self.instances.get(&slot).is_some_and(Instance::met_stranger);
         if stranger && !self.amnesia.silences(slot) {
@@ -319,7 +322,7 @@ impl Replica {
         for slot in slots {
             self.tell(slot, SlotEvent::Connected { peer }, out);
         }
-        self.revive_some(out);
+        self.revive_wanted(out);
     }
 
     fn tell_reachability(&mut self) {

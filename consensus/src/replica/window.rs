@@ -4,14 +4,19 @@ use super::Replica;
 use crate::engine::{Effects, Fault, Peer, Request, Target};
 use crate::ids::{Slot, ValueHash};
 use crate::instance::{Instance, SlotEvent};
+use crate::message::{Answer, Packet, Refs};
 use crate::record::Record;
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Parked slots that are brought back at a time for each late learner, and as many for others that need help: so many that
-/// their round trips overlap, so few that a small machine is done with all of them before their timers end. Timers that end
-/// in many slots at once make work that lets more of them end.
-const REVIVED_MAX: usize = 16;
+/// Parked slots that are in memory because learners lack them, of which each has its share: so many that their round trips
+/// overlap, so few that a small machine is done with all of them before their timers end. Timers that end in many slots at
+/// once make work that lets more of them end.
+const WANTED_MAX: usize = 32;
+
+/// Parked slots that are in memory because somebody asked about them; and how many each may ask about at a time.
+const VISITED_MAX: usize = 64;
 
 impl Replica {
     /// All slots below were decided by some learner.
@@ -29,26 +34,13 @@ impl Replica {
         Slot(self.frontier().0.saturating_add(self.config.depth))
     }
 
-    /// Whether a packet for `slot` has somewhere to go; opens the slot if it is time. A parked slot whose turn has not
-    /// come, or is over, is brought back only if `needs_help` says that whoever sent the packet is stuck in it.
-    pub(super) fn admits(
-        &mut self,
-        from: Peer,
-        slot: Slot,
-        needs_help: bool,
-        out: &mut Effects,
-    ) -> bool {
+    /// Whether a packet for `slot` has somewhere to go; opens the slot if it is time.
+    pub(super) fn admits(&mut self, from: Peer, slot: Slot, out: &mut Effects) -> bool {
         if self.instances.contains_key(&slot) {
             return true;
         }
         if self.is_retired(slot) {
             self.request(Request::Certificates { slot, to: from }, out);
-            return false;
-        }
-        if slot < self.window_bottom() {
-            if needs_help || self.is_due(slot) {
-                self.ask_for(slot, Target::One(from), out);
-            }
             return false;
         }
         if let Peer::Acceptor(acceptor) = from {
@@ -120,18 +112,19 @@ impl Replica {
         for slot in low {
             self.park(slot, out);
         }
-        // Slots that the window passed without their being opened here are wanted: this node is behind in them.
+        // Slots that the window passed without their being opened here: this node is behind in them.
+        let mut is_behind = false;
         for slot in (self.passed.0..bottom.0).map(Slot) {
             if self.may_open(slot) && !self.parked.contains_key(&slot) {
                 self.parked.insert(slot, 0);
-                self.ask_for(slot, Target::All, out);
+                is_behind = true;
             }
         }
         self.passed = self.passed.max(bottom);
         // A learner that decided something in the window is back: what it missed is wanted.
         let is_back = |one: &super::Progress| one.next() < bottom && one.end() > bottom;
-        if !self.parked.is_empty() && self.decided.values().any(is_back) {
-            self.revive_some(out);
+        if is_behind || self.decided.values().any(is_back) {
+            self.revive_wanted(out);
         }
         let known = self.seen.max(self.frontier());
         let top = Slot(self.window_top().0.min(known.0.saturating_sub(1)));
@@ -149,6 +142,7 @@ impl Replica {
     fn park(&mut self, slot: Slot, out: &mut Effects) {
         let Some(mut instance) = self.instances.remove(&slot) else { return };
         instance.store_rest(out);
+        self.looked_at.remove(&slot);
         self.revived.retain(|revived| *revived != slot);
         self.parked.insert(slot, instance.bytes());
     }
@@ -167,64 +161,86 @@ impl Replica {
         self.touched.insert(slot);
     }
 
-    /// Whether it is a slot's turn: it is one of the lowest that some learner has not decided here. All nodes work at about the
-    /// same ones then, and messages for others do not drive these out.
-    fn is_due(&self, slot: Slot) -> bool {
-        self.decided.values().any(|progress| {
-            !progress.holds(slot)
-                && progress
-                    .open()
-                    .take(REVIVED_MAX)
-                    .take_while(|one| *one <= slot)
-                    .any(|one| one == slot)
-        })
+    /// Whether the window has passed a slot that is neither retired nor in memory.
+    pub(super) fn is_parked(&self, slot: Slot) -> bool {
+        slot < self.window_bottom() && self.may_open(slot)
     }
 
-    /// Wants a parked slot back. `who` is to know when it is there.
-    fn ask_for(&mut self, slot: Slot, who: Target, out: &mut Effects) {
-        let others = self.loading.keys().filter(|slot| !self.is_due(**slot)).count();
-        let room = others < REVIVED_MAX || self.is_due(slot);
-        if room && !self.loading.contains_key(&slot) {
-            self.loading.insert(slot, who);
+    /// Somebody has something for a parked slot, or needs something of it: the packet waits until the slot is in memory. What
+    /// is said in answer, or to all, brings nothing back; else nodes with many parked slots would call each other's back for
+    /// ever, and none would stay.
+    pub(super) fn knock(&mut self, from: Peer, packet: Packet, out: &mut Effects) {
+        let slot = packet.place().slot;
+        let packet = match packet {
+            // A hint belongs to the moment.
+            Packet::Message(message, _) if Some(message.signer()) != self.config.me => {
+                Packet::Message(message, Refs::default())
+            }
+            Packet::Ask { .. } | Packet::Tips { answer: Answer::Wanted, .. } => packet,
+            _ => return,
+        };
+        let visited = self.loading.values().filter(|waiting| waiting.contains_key(&from));
+        if visited.count() < VISITED_MAX {
+            self.ask_for(slot, out);
+            self.loading.entry(slot).or_default().entry(from).or_insert(packet);
+        }
+    }
+
+    /// Wants a parked slot back.
+    fn ask_for(&mut self, slot: Slot, out: &mut Effects) {
+        if let Entry::Vacant(entry) = self.loading.entry(slot) {
+            entry.insert(BTreeMap::new());
             self.request(Request::Load { slot }, out);
         }
     }
 
-    /// A parked slot is in memory again. What others know of it is wanted if it is due; else it is there for `who` needs help. If
-    /// everybody asked everybody, they would bring it back for each other for ever.
-    pub(super) fn revive(&mut self, slot: Slot, who: Target, out: &mut Effects) {
+    /// A parked slot is in memory again.
+    pub(super) fn revive(&mut self, slot: Slot, out: &mut Effects) {
         self.parked.remove(&slot);
-        let due = self.is_due(slot);
         if slot < self.window_bottom() {
             self.revived.push_back(slot);
         }
-        let others = self.revived.iter().copied().filter(|slot| !self.is_due(*slot));
-        let others: Vec<Slot> = others.collect();
-        if others.len() > REVIVED_MAX {
-            self.park(others[0], out);
+        let wanted = self.wanted();
+        let visited = self.revived.iter().filter(|slot| !wanted.contains(slot));
+        let visited: Vec<Slot> = visited.copied().collect();
+        for oldest in &visited[..visited.len().saturating_sub(VISITED_MAX)] {
+            self.park(*oldest, out);
         }
-        let Some(instance) = self.instances.get(&slot) else { return };
-        match who {
-            Target::One(peer) if !due => instance.show_to(peer, out),
-            _ => instance.look_at(Target::All, out),
+        if wanted.contains(&slot) {
+            self.look_at(slot, out);
         }
     }
 
-    /// Brings back the parked slots that are due: a learner that was away may be back.
-    pub(super) fn revive_some(&mut self, out: &mut Effects) {
-        let due = self.decided.values().flat_map(|progress| progress.open().take(REVIVED_MAX));
-        let due: BTreeSet<Slot> = due.collect();
-        for slot in due {
+    /// Asks the others, once, what they know of a slot that a learner lacks and that is in memory again.
+    fn look_at(&mut self, slot: Slot, out: &mut Effects) {
+        if let Some(instance) = self.instances.get(&slot)
+            && self.looked_at.insert(slot)
+        {
+            instance.look_at(Target::All, out);
+        }
+    }
+
+    /// The lowest slots below the window that a learner lacks, of each learner some: one that decides only now and then cannot
+    /// crowd out the others'. All nodes that know the same want the same.
+    fn wanted(&self) -> BTreeSet<Slot> {
+        let bottom = self.window_bottom();
+        let share = (WANTED_MAX / self.decided.len().max(1)).max(1);
+        self.decided.values().flat_map(|one| one.missing(bottom).take(share)).collect()
+    }
+
+    /// Brings back what learners lack: one that was away may be back.
+    pub(super) fn revive_wanted(&mut self, out: &mut Effects) {
+        if self.parked.is_empty() && self.revived.is_empty() {
+            return;
+        }
+        let wanted = self.wanted();
+        self.looked_at.retain(|slot| wanted.contains(slot));
+        for slot in wanted {
             if self.parked.contains_key(&slot) {
-                self.ask_for(slot, Target::All, out);
+                self.ask_for(slot, out);
+            } else {
+                self.look_at(slot, out);
             }
-        }
-    }
-
-    /// A learner decided: if that was in a slot that was brought back, it is the turn of another.
-    pub(super) fn make_room(&mut self, slot: Slot, out: &mut Effects) {
-        if self.revived.contains(&slot) {
-            self.revive_some(out);
         }
     }
 
@@ -243,7 +259,6 @@ impl Replica {
         out.store.push(Record::Certified { slot, learner, value });
         self.tell(slot, SlotEvent::Certified { learner, value }, out);
         self.mark_decided(slot, learner);
-        self.make_room(slot, out);
         if self.is_retired(slot) {
             out.store.push(Record::Retired { slot });
             self.instances.remove(&slot);
@@ -251,7 +266,7 @@ impl Replica {
             let revived = self.revived.len();
             self.revived.retain(|revived| *revived != slot);
             if self.revived.len() < revived || parked {
-                self.revive_some(out);
+                self.revive_wanted(out);
             }
         }
         self.moved = true;

@@ -1,27 +1,23 @@
-//! Acts honestly, and makes a conflicting chain in secret, which it shows late.
+//! Makes a conflicting chain in secret, which it shows late.
 
 use super::chain::Chain;
-use super::puppet::{Puppet, say};
-use super::{Behaviour, Den, Surroundings, Wire};
+use super::honestly::Mischief;
+use super::{Den, Surroundings};
+use hpaxos_consensus::Slot;
 use hpaxos_consensus::dag::Ix;
-use hpaxos_consensus::{Slot, Timer};
-use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
 use rand::Rng;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 pub struct LateReveal {
-    puppet: Puppet,
     secret: BTreeMap<Slot, Chain>,
     hidden: Vec<(Slot, Ix)>,
     patience: f64,
 }
 
 impl LateReveal {
-    pub fn new(den: &Den, world: &mut Surroundings) -> Self {
+    pub fn new(world: &mut Surroundings) -> Self {
         let patience = world.rng.random_range(1..=30) as f64 / 100.0;
-        let puppet = Puppet::new(0, den, world);
-        LateReveal { puppet, secret: BTreeMap::new(), hidden: Vec::new(), patience }
+        LateReveal { secret: BTreeMap::new(), hidden: Vec::new(), patience }
     }
 
     /// Makes what would be said had nothing been said before.
@@ -36,30 +32,12 @@ impl LateReveal {
     }
 }
 
-impl Behaviour for LateReveal {
-    fn connected(&mut self, peer: AcceptorId, den: &mut Den, world: &mut Surroundings) {
-        let words = self.puppet.connected(peer, world);
-        say(words, den.safe(), den, world);
-    }
-
-    fn arrival(
-        &mut self,
-        from: AcceptorId,
-        wire: &Arc<Wire>,
-        den: &mut Den,
-        world: &mut Surroundings,
-    ) {
-        let news = den.absorb(from, wire, world);
-        let words = self.puppet.hear(from, wire, world);
-        say(words, den.safe(), den, world);
-        if let Some(slot) = news {
-            self.plot(slot, den);
-        }
+impl Mischief for LateReveal {
+    fn news(&mut self, slot: Slot, den: &mut Den, _: &mut Surroundings) {
+        self.plot(slot, den);
     }
 
     fn whim(&mut self, den: &mut Den, world: &mut Surroundings) {
-        let words = self.puppet.open(world);
-        say(words, den.safe(), den, world);
         if world.rng.random_bool(self.patience) && !self.hidden.is_empty() {
             let some = den.some_nodes(world);
             let to = if world.rng.random_bool(0.5) { den.safe() } else { some };
@@ -67,11 +45,5 @@ impl Behaviour for LateReveal {
                 den.show(slot, ix, to, world);
             }
         }
-    }
-
-    fn timer(&mut self, _: u32, timer: (Timer, u64), den: &mut Den, world: &mut Surroundings) {
-        let words = self.puppet.timer(timer, world);
-        let to: AcceptorSet = den.safe();
-        say(words, to, den, world);
     }
 }

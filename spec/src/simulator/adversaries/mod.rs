@@ -9,6 +9,7 @@ mod den;
 mod drag;
 mod equivocate;
 mod fork_prev;
+mod honestly;
 mod late_reveal;
 mod overturn;
 mod puppet;
@@ -24,6 +25,7 @@ use super::faults::Fault;
 use super::queue::Awaited;
 use super::surroundings::Surroundings;
 use super::wire::Wire;
+use honestly::Honestly;
 use hpaxos_consensus::Timer;
 use hpaxos_learner_graph::AcceptorId;
 use rand::Rng;
@@ -72,12 +74,16 @@ impl Traitor {
             Fault::Equivocate => Box::new(equivocate::Equivocate::new(world)),
             Fault::ForkPrev => Box::new(fork_prev::ForkPrev),
             Fault::Withhold => Box::new(withhold::Withhold::new(&den, world)),
-            Fault::LateReveal => Box::new(late_reveal::LateReveal::new(&den, world)),
+            Fault::LateReveal => {
+                Box::new(Honestly::new(late_reveal::LateReveal::new(world), &den, world))
+            }
             Fault::Amnesia => Box::new(amnesia::Amnesia::default()),
-            Fault::StaleBallots => Box::new(stale_ballots::StaleBallots::new(&den, world)),
-            Fault::Spam => Box::new(spam::Spam::new(&den, world)),
+            Fault::StaleBallots => {
+                Box::new(Honestly::new(stale_ballots::StaleBallots, &den, world))
+            }
+            Fault::Spam => Box::new(Honestly::new(spam::Spam, &den, world)),
             Fault::Twins => Box::new(twins::Twins::new(&den, world)),
-            Fault::Drag => Box::new(drag::Drag::new(&den, world)),
+            Fault::Drag => Box::new(Honestly::new(drag::Drag::default(), &den, world)),
             Fault::Overturn => Box::new(overturn::Overturn::new(&den, world)),
             _ => Box::new(silent::Silent),
         };

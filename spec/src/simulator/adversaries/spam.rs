@@ -1,24 +1,17 @@
-//! Acts honestly, and floods the others with whatever comes to its mind, well- and ill-formed.
+//! Floods the others with whatever comes to its mind, well- and ill-formed.
 
-use super::puppet::{Puppet, say};
-use super::{Behaviour, Den, Surroundings, Wire};
+use super::honestly::Mischief;
+use super::{Den, Surroundings, Wire};
 use crate::simulator::wire::Attestation;
 use hpaxos_consensus::message::{Acceptor, Answer, Body, Packet, Refs, Reply, ReplyKind};
-use hpaxos_consensus::{Judgement, MessageId, Round, Slot, Timer, ValueHash};
-use hpaxos_learner_graph::AcceptorId;
+use hpaxos_consensus::{Judgement, MessageId, Round, Slot, ValueHash};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use std::sync::Arc;
 
-pub struct Spam {
-    puppet: Puppet,
-}
+pub struct Spam;
 
 impl Spam {
-    pub fn new(den: &Den, world: &mut Surroundings) -> Self {
-        Spam { puppet: Puppet::new(0, den, world) }
-    }
-
     /// Messages, some of which nobody has.
     fn some_ids(slot: Slot, den: &mut Den, world: &mut Surroundings) -> Vec<MessageId> {
         let known: Vec<MessageId> =
@@ -43,7 +36,7 @@ impl Spam {
         Wire::Packet(Packet::Message(den.sign(slot, body), Refs::default()))
     }
 
-    fn burst(&self, slot: Slot, den: &mut Den, world: &mut Surroundings) {
+    fn burst(slot: Slot, den: &mut Den, world: &mut Surroundings) {
         let to = den.some_nodes(world);
         let kind = world.rng.random_range(0..7);
         for _ in 0..world.rng.random_range(1..20) {
@@ -90,34 +83,10 @@ impl Spam {
     }
 }
 
-impl Behaviour for Spam {
-    fn connected(&mut self, peer: AcceptorId, den: &mut Den, world: &mut Surroundings) {
-        let words = self.puppet.connected(peer, world);
-        say(words, den.safe(), den, world);
-    }
-
-    fn arrival(
-        &mut self,
-        from: AcceptorId,
-        wire: &Arc<Wire>,
-        den: &mut Den,
-        world: &mut Surroundings,
-    ) {
-        den.absorb(from, wire, world);
-        let words = self.puppet.hear(from, wire, world);
-        say(words, den.safe(), den, world);
-    }
-
+impl Mischief for Spam {
     fn whim(&mut self, den: &mut Den, world: &mut Surroundings) {
-        let words = self.puppet.open(world);
-        say(words, den.safe(), den, world);
         if let Some(slot) = den.some_slot(world) {
-            self.burst(slot, den, world);
+            Self::burst(slot, den, world);
         }
-    }
-
-    fn timer(&mut self, _: u32, timer: (Timer, u64), den: &mut Den, world: &mut Surroundings) {
-        let words = self.puppet.timer(timer, world);
-        say(words, den.safe(), den, world);
     }
 }

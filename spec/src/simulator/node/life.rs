@@ -63,10 +63,6 @@ impl Node {
 
     /// Reads the disk: the engine's records, as their bytes say; the rest goes where it belongs.
     pub(super) fn reload(&mut self, world: &Surroundings) -> Vec<Record> {
-        self.values.clear();
-        self.decided.clear();
-        self.justified = Justified::default();
-        self.certificates = Certificates::default();
         let mut retired = BTreeSet::new();
         for entry in self.disk.entries() {
             self.justified.entry(entry);
