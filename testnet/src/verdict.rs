@@ -36,11 +36,12 @@ pub fn judge(
     });
     let open = counts.open.len();
     let settled = counts.committed + counts.aborted + counts.expired;
+    let such = counts.open.first().map_or(String::new(), |id| format!(", such as {id}"));
     judged.push(Judged {
         name: "accounted".into(),
         holds: open == 0 || !whole,
         detail: format!(
-            "of {} bundles that nodes took, {open} have no outcome",
+            "of {} bundles that nodes took, {open} have no outcome{such}",
             settled + open as u64
         ),
     });

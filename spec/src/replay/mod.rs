@@ -130,11 +130,15 @@ struct Node {
 
 type Outcome = Result<(), String>;
 
-/// Works out the trust models of all logs in which something was sent.
+/// Works out the trust models of all logs in which something was sent, or received from others.
 fn trust_of(graph: &LearnerGraph, lines: &[Line]) -> Result<BTreeMap<LogName, LogTrust>> {
     let mut logs = BTreeMap::new();
     for line in lines {
-        let Line::Send { log: name, slot, message, .. } = line else { continue };
+        let (name, slot, message) = match line {
+            Line::Send { log, slot, message, .. } => (log, slot, message),
+            Line::Receive { log, slot, message: Some(message), .. } => (log, slot, message),
+            _ => continue,
+        };
         if !logs.contains_key(name) {
             let log =
                 graph.log(&name.0).with_context(|| format!("the graph has no log `{name}`"))?;

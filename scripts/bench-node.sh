@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# What four real validators on loopback do, and what it costs: prints a table. Figures of a machine that does nothing else.
+#
+#   scripts/bench-node.sh [FOLDER-OF-THE-PROGRAMS]     default: target/release
+#   BENCH_SECONDS=60 BENCH_SLOTS_SECONDS=300 scripts/bench-node.sh
+set -euo pipefail
+
+programs=$(realpath "${1:-target/release}")
+seconds=${BENCH_SECONDS:-60}
+slots_seconds=${BENCH_SLOTS_SECONDS:-60}
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+quorum='{ at-least = 3, of = ["v1", "v2", "v3", "v4"] }'
+acceptors=$'version = 1\n[acceptors.v1]\n[acceptors.v2]\n[acceptors.v3]\n[acceptors.v4]'
+fast=$'[config.consensus]\nslot_ms_min = 0\nidle_slot_ms = 0'
+
+# One chain, slots one after another, as fast as they go.
+cat > "$folder/one.toml" <<END
+$acceptors
+[learners.red]
+quorum = $quorum
+END
+# Two chains with the same quorums, which three sends serve.
+cat > "$folder/two.toml" <<END
+$acceptors
+[learners.red]
+quorum = $quorum
+[learners.blue]
+quorum = $quorum
+[[edges]]
+between = ["red", "blue"]
+safe = "overlap"
+[logs."red+blue"]
+learners = ["red", "blue"]
+END
+printf 'version = 1\ngraph = "one.toml"\n%s\n' "$fast" > "$folder/slots.toml"
+printf 'version = 1\ngraph = "two.toml"\n[config.consensus]\nslot_ms_min = 0\n' > "$folder/bundles.toml"
+
+run() { # NAME TOPOLOGY ARGUMENTS...
+    local name=$1 topology=$2
+    shift 2
+    "$programs/hpaxos-testnet" up --folder "$folder/$name" --topology "$folder/$topology" --direct --no-story --json \
+        "$@" > "$folder/$name.json" 2> "$folder/$name.log" || { cat "$folder/$name.log" >&2; exit 1; }
+    rm -rf "${folder:?}/$name"
+}
+
+python3 - "$folder" <<'END'
+import os, sys, time
+path = os.path.join(sys.argv[1], "sync")
+file = os.open(path, os.O_CREAT | os.O_WRONLY)
+times = []
+for _ in range(500):
+    os.write(file, b"x" * 300)
+    start = time.perf_counter()
+    os.fdatasync(file)
+    times.append((time.perf_counter() - start) * 1e3)
+times.sort()
+print(f"fdatasync: p50 {times[250]:.2f} ms, p99 {times[495]:.2f} ms")
+END
+
+echo "slots as fast as they go, one chain, $slots_seconds s ..." >&2
+run slots slots.toml --for "${slots_seconds}s"
+echo "20 bundles a second over two chains, 30 s ..." >&2
+run latency bundles.toml --for 30s --load 20/s
+echo "500 bundles a second over two chains, $seconds s ..." >&2
+run throughput bundles.toml --for "${seconds}s" --load 500/s
+
+python3 - "$folder" <<'END'
+import json, os, sys
+for name in ["slots", "latency", "throughput"]:
+    with open(os.path.join(sys.argv[1], name + ".json")) as file:
+        answer = json.load(file)
+    figures = answer["figures"]
+    decided = sum(max(learners.values()) for learners in figures["decisions"].values())
+    per, bundles, commit = figures["per_decision"], figures["bundles"], figures["commit_ms"]
+    print(f"\n{name}: {answer['verdict']}, {figures['seconds']:.0f} s")
+    print(f"  decisions        {decided}, {decided / figures['seconds']:.1f} a second")
+    print(f"  CPU per decision {per['cpu_ms']} ms over all nodes; written per decision and node {per['write_bytes']} bytes")
+    print(f"  memory           {max(figures['rss_mb'].values()):.0f} MB at most")
+    if bundles["committed"]:
+        print(f"  bundles          {bundles}, {bundles['committed'] / figures['seconds']:.1f} committed a second")
+        print(f"  commit           p50 {commit['p50']} ms, p90 {commit['p90']} ms, p99 {commit['p99']} ms")
+END

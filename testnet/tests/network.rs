@@ -1,0 +1,209 @@
+//! Networks of the real programs.
+
+mod support;
+
+use hpaxos_ledger::{BundleId, Status};
+use hpaxos_node::client::ClientError;
+use hpaxos_spec::replay::replay;
+use std::fs::File;
+use std::io::BufReader;
+use std::thread;
+use std::time::Duration;
+use support::{Net, PATIENCE, four, wait_for};
+
+/// The statuses of a bundle on all chains.
+fn statuses(net: &Net, node: &str, id: &BundleId, wait: Duration) -> Vec<Status> {
+    let receipt = net.client(node).receipt(id, wait).unwrap();
+    receipt.into_iter().flat_map(|it| it.chains.into_values()).map(|it| it.status).collect()
+}
+
+#[test]
+fn a_journey_is_booked_on_both_chains_or_on_neither() {
+    let folder = tempfile::tempdir().unwrap();
+    let net = Net::launch(folder.path(), &["--load", "5/s", "--for", "3s"]);
+    let said = net.end();
+    said.passed();
+    let outcomes: Vec<&str> = said.answer["story"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(outcomes, ["committed", "committed", "aborted"]);
+    assert!(said.answer["figures"]["bundles"]["committed"].as_u64().unwrap() > 0, "{}", said.told);
+    assert!(said.answer["figures"]["commit_ms"]["p50"].as_f64().is_some());
+
+    // The same network, with what it has been through.
+    let again = Net::launch(folder.path(), &["--for", "1s"]).end();
+    again.passed();
+    assert!(again.told.contains("Going on with the network"), "{}", again.told);
+    assert!(again.told.contains("train-2/seat-12A"), "{}", again.told);
+}
+
+#[test]
+fn red_stops_and_blue_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let net = Net::up(folder.path(), &["--load", "5/s", "--no-story"]);
+    wait_for("a decision", || (net.height("v3", "red+blue", "red") > 2).then_some(()));
+    net.act(&["kill", "v1"]);
+    net.act(&["kill", "v2"]);
+    // What was under way may still be decided by red; with four of its six, nothing after that is.
+    let halted = wait_for("red to halt", || {
+        let red = net.height("v3", "red+blue", "red");
+        let blue = net.height("v3", "red+blue", "blue");
+        (blue > red + 4).then_some(red)
+    });
+    let (chimera, base) = (net.height("v3", "red+blue", "blue"), net.height("v7", "blue", "blue"));
+    wait_for("blue to go on", || {
+        let chimera = net.height("v3", "red+blue", "blue") > chimera + 4;
+        (chimera && net.height("v7", "blue", "blue") > base + 1).then_some(())
+    });
+    assert_eq!(net.height("v3", "red+blue", "red"), halted, "red has no quorum");
+    let blue = net.height("v3", "red+blue", "blue");
+    net.act(&["restart", "v1"]);
+    net.act(&["restart", "v2"]);
+    wait_for("red to be back", || {
+        let back = |node| net.height(node, "red+blue", "red") >= blue;
+        ["v1", "v2", "v3", "v6"].into_iter().all(back).then_some(())
+    });
+    // Agreement is part of the verdict, over all nodes' traces: red decided what blue did.
+    net.down().passed();
+}
+
+#[test]
+fn what_nodes_did_can_be_run_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let topology = four(folder.path());
+    let topology = topology.to_str().unwrap();
+    let net = Net::launch(
+        folder.path(),
+        &["--topology", topology, "--trace", "--load", "20/s", "--for", "3s"],
+    );
+    let traces = net.folder();
+    net.end().passed();
+    for node in ["v1", "v2", "v3", "v4"] {
+        let path = traces.trace_path(node);
+        let answer = replay(BufReader::new(File::open(&path).unwrap()), folder.path()).unwrap();
+        assert!(answer.difference.is_none(), "{node}: {answer:?}");
+        assert!(answer.decisions > 10 && answer.replies > 20, "{node}: {answer:?}");
+    }
+}
+
+#[test]
+fn what_was_acknowledged_outlives_a_stop_under_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let topology = four(folder.path());
+    let arguments = ["--topology", topology.to_str().unwrap(), "--no-story"];
+    let net = Net::up(folder.path(), &arguments);
+    let (client, mut taken, mut salt) = (net.client("v1"), Vec::new(), 0);
+    let down = thread::scope(|scope| {
+        let net = &net;
+        let mut down = None;
+        loop {
+            salt += 1;
+            match client.submit(&net.swap(salt)) {
+                Ok(answer) => taken.push(answer.id.parse::<BundleId>().unwrap()),
+                Err(ClientError::Refused(_)) => {}
+                Err(_) => break,
+            }
+            if taken.len() == 50 {
+                down = Some(scope.spawn(|| net.act(&["down"])));
+            }
+        }
+        down.unwrap().join()
+    });
+    down.unwrap();
+    net.end().passed();
+    assert!(taken.len() >= 50);
+    let net = Net::up(folder.path(), &arguments);
+    for id in &taken {
+        let all = statuses(&net, "v2", id, PATIENCE);
+        assert_eq!(all, [Status::Committed; 2], "{id} of {}", taken.len());
+    }
+    net.down().passed();
+}
+
+#[test]
+fn a_bundle_that_all_hold_is_decided_within_n_slots() {
+    let folder = tempfile::tempdir().unwrap();
+    let topology = four(folder.path());
+    let net = Net::up(
+        folder.path(),
+        &["--topology", topology.to_str().unwrap(), "--no-story", "--load", "20/s"],
+    );
+    for salt in 0..10 {
+        let bundle = net.swap(1_000_000 + salt);
+        let mut id = None;
+        for node in ["v1", "v2", "v3", "v4"] {
+            id = Some(net.client(node).submit(&bundle).unwrap().id);
+        }
+        // Everybody holds it: the slots that are not proposed yet are those beyond what anybody has open.
+        let opened = ["v1", "v2", "v3", "v4"].into_iter().map(|node| {
+            let logs = net.logs(node).unwrap();
+            let log = &logs.logs["red+blue"];
+            log.learners.values().map(|learner| learner.decided).max().unwrap() + log.open
+        });
+        let opened = opened.max().unwrap();
+        let id: BundleId = id.unwrap().parse().unwrap();
+        let receipt = net.client("v3").receipt(&id, PATIENCE).unwrap().unwrap();
+        for (chain, of) in receipt.chains {
+            assert_eq!(of.status, Status::Committed);
+            let slot = of.slot.unwrap();
+            assert!(slot < opened + 4, "{chain}: slot {slot}, and {opened} were open");
+        }
+    }
+    net.down().passed();
+}
+
+#[test]
+fn a_traitor_is_caught_and_a_partition_heals() {
+    let folder = tempfile::tempdir().unwrap();
+    let net = Net::up(folder.path(), &["--load", "5/s", "--no-story"]);
+    net.act(&["byzantine", "v5", "equivocate"]);
+    let evidence = wait_for("evidence", || {
+        let evidence: Vec<hpaxos_node::api::answers::Evidence> =
+            net.client("v3").get("/v1/evidence", Duration::ZERO).ok()?;
+        evidence.into_iter().next()
+    });
+    assert_eq!((evidence.acceptor.as_str(), evidence.messages.len()), ("v5", 2));
+    net.act(&["partition", "v1,v2 | v3,v4,v5,v6,v7,v8"]);
+    net.act(&["heal"]);
+    let red = net.height("v1", "red+blue", "red");
+    wait_for("red to go on", || (net.height("v1", "red+blue", "red") > red + 3).then_some(()));
+    net.act(&["pause", "v6"]);
+    net.act(&["restart", "v6"]);
+    wait_for("v6", || net.logs("v6"));
+    net.down().passed();
+}
+
+#[test]
+fn mistakes_are_named_and_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let topology = four(folder.path());
+    let topology = topology.to_str().unwrap();
+    let net = Net::up(folder.path(), &["--topology", topology, "--no-story"]);
+    for (arguments, expected) in [
+        (vec!["kill", "v9"], "there is no node `v9`; there are v1, v2, v3, v4"),
+        (vec!["partition", "v1,v2"], "two or more groups"),
+        (vec!["partition", "v1 | v1,v2"], "v1 is in two groups"),
+        (vec!["up", "--json"], "a network runs here already"),
+    ] {
+        let output = net.tell(&arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+    }
+    net.down().passed();
+    // The default topology is another network.
+    let other = Net::launch(folder.path(), &["--for", "1s"]).end();
+    assert_eq!(other.code, Some(2));
+    assert!(other.told.contains("another topology; nothing was changed"), "{}", other.told);
+    let empty = folder.path().join("empty");
+    let output = std::process::Command::new(support::PROGRAM)
+        .args(["status", "--folder"])
+        .arg(&empty)
+        .output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("holds no network"));
+}
