@@ -11,8 +11,8 @@ use hpaxos_testnet::process::{Signal, send};
 use hpaxos_testnet::show::line;
 use std::time::{Duration, Instant};
 
-/// How long nodes may take to stop.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a network may take to stop.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Between two looks whether they have.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -27,13 +27,22 @@ impl Arguments {
     pub fn run(self) -> Result<()> {
         let folder = self.folder.open();
         let network = folder.network()?;
+        let deadline = Instant::now() + PATIENCE;
         match ask(&folder.control_path(), &Request::Down) {
-            Ok(answer) => line(answer),
+            Ok(answer) => {
+                line(answer);
+                // It stops its nodes itself, when the last bundles are accounted for.
+                while let Err(HomeError::Locked(..)) = Home::open(folder.path())?.lock() {
+                    if Instant::now() > deadline {
+                        bail!("`hpaxos-testnet up` still runs in {}", folder.path().display());
+                    }
+                    std::thread::sleep(LOOK_EVERY);
+                }
+            }
             // Its `up` is gone; its nodes need not be.
             Err(ControlError::NotRunning(_)) => {}
             Err(_) => return tell(&folder, &Request::Down),
         }
-        let deadline = Instant::now() + PATIENCE;
         let mut told = std::collections::BTreeSet::new();
         for node in &network.validators {
             let Ok(home) = Home::open(&node.home) else { continue };
