@@ -53,7 +53,8 @@ impl NetworkProperty {
                 "Views of entangled learners have the same history and state after the same slot, at all nodes."
             }
             NetworkProperty::InOrder => {
-                "A view executes slot after slot, and none that its learner has not decided."
+                "A view executes slot after slot, and none that its learner has not decided. (After a restart only the \
+                 former can be seen: what was decided last may be on disk, and not in the trace.)"
             }
             NetworkProperty::Accused => "Nobody is accused who is not Byzantine.",
         }
@@ -109,8 +110,15 @@ struct Log {
 struct View {
     /// The slot that it executes next; not known before the first, and after a restart.
     next: Option<Slot>,
-    /// The last slot decided, with all before it.
+    /// The last slot decided.
     decided: Option<Slot>,
+}
+
+/// What is known of one node.
+#[derive(Default)]
+struct Node {
+    views: BTreeMap<(LogName, LearnerId), View>,
+    restarted: bool,
 }
 
 /// Judges the traces of a network.
@@ -140,7 +148,7 @@ impl<'a> Verdict<'a> {
     /// # Errors
     /// If it is no trace of this network.
     pub fn read(&mut self, mut from: impl BufRead) -> Result<(), VerdictError> {
-        let mut views: BTreeMap<(LogName, LearnerId), View> = BTreeMap::new();
+        let mut of_node = Node::default();
         let mut text = String::new();
         for line in 1.. {
             text.clear();
@@ -152,20 +160,16 @@ impl<'a> Verdict<'a> {
                 Err(_) if !text.ends_with('\n') => break,
                 Err(why) => return Err(VerdictError::Line { line, why }),
             };
-            self.line(parsed, &mut views).map_err(|name| VerdictError::Unknown { line, name })?;
+            self.line(parsed, &mut of_node).map_err(|name| VerdictError::Unknown { line, name })?;
         }
         Ok(())
     }
 
-    fn line(
-        &mut self,
-        line: Line,
-        views: &mut BTreeMap<(LogName, LearnerId), View>,
-    ) -> Result<(), String> {
+    fn line(&mut self, line: Line, of_node: &mut Node) -> Result<(), String> {
         match line {
             Line::Decide { node, log, slot, learner, value, .. } => {
                 let learner = self.learner(&learner)?;
-                let view = views.entry((log.clone(), learner)).or_default();
+                let view = of_node.views.entry((log.clone(), learner)).or_default();
                 view.decided = view.decided.max(Some(slot));
                 let of_log = self.logs.get_mut(&log).ok_or_else(|| log.to_string())?;
                 let other = say(&mut of_log.decided, &of_log.entangled, slot, learner, &value);
@@ -182,7 +186,7 @@ impl<'a> Verdict<'a> {
             Line::Executed { node, log, learner, slot, history, state_root } => {
                 let name = learner;
                 let learner = self.learner(&name)?;
-                let view = views.entry((log.clone(), learner)).or_default();
+                let view = of_node.views.entry((log.clone(), learner)).or_default();
                 let (due, decided) = (view.next, view.decided);
                 view.next = Some(Slot(slot.0 + 1));
                 let wrong = match due {
@@ -190,7 +194,7 @@ impl<'a> Verdict<'a> {
                         "{name} executes slot {} of {log} at {node}; slot {} is next",
                         slot.0, next.0
                     )),
-                    Some(_) if decided < Some(slot) => Some(format!(
+                    Some(_) if decided < Some(slot) && !of_node.restarted => Some(format!(
                         "{name} executes slot {} of {log} at {node}, and has not decided it",
                         slot.0
                     )),
@@ -222,7 +226,7 @@ impl<'a> Verdict<'a> {
                 self.judge(NetworkProperty::Accused, wrong);
             }
             // What was executed after the last write is executed again.
-            Line::Restart { .. } => views.clear(),
+            Line::Restart { .. } => *of_node = Node { restarted: true, ..Node::default() },
             _ => {}
         }
         Ok(())

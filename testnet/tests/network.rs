@@ -7,6 +7,8 @@ use hpaxos_node::client::ClientError;
 use hpaxos_spec::replay::replay;
 use std::fs::File;
 use std::io::BufReader;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 use support::{Net, PATIENCE, four, wait_for};
@@ -177,6 +179,42 @@ fn a_traitor_is_caught_and_a_partition_heals() {
 }
 
 #[test]
+fn a_full_disk_stops_its_node_only_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let topology = four(folder.path());
+    // As long as there is a file of this name, v2 cannot write more than so many KiB into one.
+    let full = folder.path().join("full");
+    std::fs::write(&full, "").unwrap();
+    let program = Path::new(support::PROGRAM).with_file_name("hpaxos");
+    let script = format!(
+        "#!/bin/bash\nif [[ \"$*\" == *net/v2* && -e {} ]]; then trap '' XFSZ; ulimit -f 400; fi\nexec {} \"$@\"\n",
+        full.display(),
+        program.display()
+    );
+    let wrapper = folder.path().join("hpaxos");
+    std::fs::write(&wrapper, script).unwrap();
+    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (topology, wrapper) = (topology.to_str().unwrap(), wrapper.to_str().unwrap());
+    let arguments = ["--topology", topology, "--no-story", "--load", "50/s", "--hpaxos", wrapper];
+    let net = Net::up(folder.path(), &arguments);
+    wait_for("the disk to be full", || net.told().contains("v2 ended by itself").then_some(()));
+    let log = std::fs::read_to_string(net.folder().log_path("v2")).unwrap();
+    assert!(log.contains("error: the store: IO error"), "{log}");
+    let others = net.height("v1", "red+blue", "red");
+    wait_for("the others", || (net.height("v1", "red+blue", "red") > others + 5).then_some(()));
+    std::fs::remove_file(&full).unwrap();
+    net.act(&["restart", "v2"]);
+    let others = net.height("v1", "red+blue", "red");
+    wait_for("v2", || (net.height("v2", "red+blue", "red") >= others).then_some(()));
+    let said = net.down();
+    let properties = said.answer["properties"].as_array().unwrap().iter();
+    let violated =
+        properties.filter(|it| it["holds"] == false).map(|it| it["name"].as_str().unwrap());
+    assert_eq!(violated.collect::<Vec<_>>(), ["processes"], "{:#}", said.answer);
+    assert_eq!(said.code, Some(1));
+}
+
+#[test]
 fn mistakes_are_named_and_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let topology = four(folder.path());
@@ -194,6 +232,16 @@ fn mistakes_are_named_and_change_nothing() {
         assert!(said.contains(expected), "{arguments:?}: {said}");
     }
     net.down().passed();
+    // A port that somebody has.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let own = std::fs::read_to_string(topology).unwrap();
+    let numbered = folder.path().join("numbered.toml");
+    std::fs::write(&numbered, format!("{own}base-port = {port}\n")).unwrap();
+    let busy = Net::launch(folder.path(), &["--topology", numbered.to_str().unwrap()]).end();
+    assert_eq!(busy.code, Some(2), "{}", busy.told);
+    let named = format!("cannot listen on /ip4/127.0.0.1/tcp/{port}");
+    assert!(busy.told.contains(&named), "{}", busy.told);
     // The default topology is another network.
     let other = Net::launch(folder.path(), &["--for", "1s"]).end();
     assert_eq!(other.code, Some(2));

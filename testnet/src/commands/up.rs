@@ -170,7 +170,8 @@ impl Arguments {
         let (ask, mut asked) = mpsc::channel::<Asked>(1);
         let listener = control::listen(&folder.control_path())
             .with_context(|| format!("cannot listen at {}", folder.control_path().display()))?;
-        let server = tokio::spawn(control::serve(listener, move |request: Request| {
+        // It answers as long as the process lives: also the request that ends it.
+        tokio::spawn(control::serve(listener, move |request: Request| {
             let ask = ask.clone();
             async move {
                 let gone = || "the network is going down".to_owned();
@@ -205,9 +206,8 @@ impl Arguments {
         if self.time.is_none() {
             screen.say("Running until Ctrl-C; `hpaxos-testnet --help` says what can be done to it meanwhile.");
         }
-        let result = self.watch(fleet, screen, signals, &mut asked, &mut end).await;
-        server.abort();
-        result.map(|()| end)
+        self.watch(fleet, screen, signals, &mut asked, &mut end).await?;
+        Ok(end)
     }
 
     /// Watches the network until its time is over.
