@@ -11,7 +11,7 @@ use crate::intake::{Checked, Remembered};
 use crate::judge::Judge;
 use crate::mempool::{Added, Limits, Mempool, Source};
 use crate::metrics::Metrics;
-use crate::network::{Network, NetworkConfig, NetworkError, Validator};
+use crate::network::{Network, NetworkConfig, NetworkError, PendingLimits, Validator};
 use crate::store::{LogIndex, Store, StoreError};
 use crate::views::{LogViews, Views};
 use ed25519_dalek::SigningKey;
@@ -372,15 +372,21 @@ fn network_config(setup: &Setup) -> NetworkConfig {
             addresses: declared.addresses.iter().filter_map(|one| one.parse().ok()).collect(),
         })
     });
-    let followers = &setup.config.p2p.followers;
+    let p2p = &setup.config.p2p;
+    let followers = &p2p.followers;
     let allowed = followers.allow.iter().filter_map(|key| crate::network::peer_id(&key.0));
     NetworkConfig {
         identity: setup.key.clone(),
         network: setup.network.id,
         name: setup.config.name.clone(),
         validators: validators.collect(),
-        listen: setup.config.p2p.listen.clone(),
+        listen: p2p.listen.clone(),
         logs: graph.every_log().iter().map(|log| LogName(log.name().into())).collect(),
+        pending: PendingLimits {
+            max: p2p.pending_max as usize,
+            per_address_max: p2p.pending_per_address_max as usize,
+            time_max: Duration::from_millis(p2p.handshake_timeout_ms),
+        },
         followers_max: followers.max as usize,
         followers_allowed: allowed.collect(),
     }
