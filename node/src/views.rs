@@ -2,7 +2,6 @@
 
 use crate::store::{LogIndex, Store};
 use hpaxos_consensus::NetworkId;
-use hpaxos_consensus::ValueHash;
 use hpaxos_learner_graph::LearnerId;
 use hpaxos_ledger::{
     Atomicity, Bundle, BundleId, ChainReceipt, ReadState, Receipt, Refusal, Summary, View, height,
@@ -104,11 +103,6 @@ impl Views {
         Summary::read(&self.rows(log), slot + 1)
     }
 
-    /// The block that the state executed in a slot.
-    pub fn block(&self, log: LogIndex, slot: u64) -> Option<ValueHash> {
-        self.summary(log, slot).map(|summary| summary.block)
-    }
-
     /// The state as a learner's view has it.
     pub fn with_view<T>(
         &self,
@@ -165,7 +159,7 @@ impl Views {
 
     /// A bundle of an executed block.
     fn executed(&self, log: LogIndex, slot: u64, index: u32) -> Option<Bundle> {
-        let value = self.block(log, slot)?;
+        let value = self.summary(log, slot)?.block;
         let bytes = self.store.block(log, hpaxos_consensus::Slot(slot), &value).ok()??;
         let block = hpaxos_ledger::Block::decode(&bytes).ok()?;
         block.bundles.into_iter().nth(index as usize)
