@@ -1,5 +1,6 @@
 //! What the chains start with, read from `genesis.toml`.
 
+use crate::digest::from_hex;
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -240,15 +241,9 @@ impl Reader<'_> {
     }
 
     fn owner(&self, owner: &Spanned<String>) -> Result<[u8; 32], FileError> {
-        let text = owner.get_ref();
-        let mut key = [0; 32];
-        let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
-        if !lower || hex::decode_to_slice(text, &mut key).is_err() {
-            return Err(
-                self.error(owner.span(), "`owner` should be a key: 64 lower-case hex digits")
-            );
-        }
-        Ok(key)
+        from_hex(owner.get_ref()).ok_or_else(|| {
+            self.error(owner.span(), "`owner` should be a key: 64 lower-case hex digits")
+        })
     }
 
     fn error(&self, span: std::ops::Range<usize>, message: impl Into<String>) -> FileError {
@@ -302,6 +297,11 @@ mod tests {
             (balance("red", "0"), 7, "`amount` should be"),
             (balance("red", "+1"), 7, "`amount` should be"),
             (balance("red", "1").replace('8', "G"), 6, "64 lower-case hex digits"),
+            (
+                balance("red", "1").replace(OWNER, &OWNER.to_uppercase()),
+                6,
+                "64 lower-case hex digits",
+            ),
             (twice, 8, "above already"),
             (object("red", "blue:x", ""), 5, "should begin with `red:`"),
             (object("red", "red:", ""), 5, "should begin with `red:`"),

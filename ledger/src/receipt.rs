@@ -35,13 +35,14 @@ pub enum Status {
     Committed,
     /// None is applied: an operation failed.
     Aborted,
-    /// None is applied: it came too late.
+    /// None is applied: it came too late, or never was in a block and can be in none any more.
     Expired,
     /// None is applied: its id was used up before.
     Duplicate,
 }
 
-/// What became of a bundle on one chain. Everything but the status is null while it is pending.
+/// What became of a bundle on one chain. Everything but the status is null while it is pending, and if it expired without
+/// having been in a block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChainReceipt {
@@ -108,7 +109,8 @@ impl Receipt {
     }
 
     /// Looks at whether its parts belong together: the id is the bundle's, the signatures are right, each result is proved
-    /// under its root, and each history follows from the one before. Whether a history is the chain's is for certificates
+    /// under its root, and each history follows from the one before. That a bundle was in no block has no proof: it is said
+    /// to be [`Checked::Unproven`]. Whether a history is the chain's is for certificates
     /// to say; nothing covers `atomicity` and the state roots.
     pub fn checks(&self, network: NetworkId) -> Vec<ReceiptCheck> {
         let Bundle { body, signatures } = &self.bundle;
@@ -125,6 +127,11 @@ impl Receipt {
             .collect();
         for (name, chain) in &self.chains {
             if chain.status == Status::Pending {
+                continue;
+            }
+            if *chain == ChainReceipt::expired() {
+                let (chain, what) = (Some(name.clone()), Checked::Unproven);
+                checks.push(ReceiptCheck { chain, what, holds: true });
                 continue;
             }
             let result = chain.proves_result(&self.id).unwrap_or(false);
@@ -162,6 +169,8 @@ pub enum Checked {
     Result,
     /// The history after the slot follows from the one before, the block and the results root.
     History,
+    /// That the bundle expired without having been in a block: nothing contradicts it, and nothing can prove it.
+    Unproven,
 }
 
 impl ChainReceipt {
@@ -181,6 +190,11 @@ impl ChainReceipt {
             abort: None,
             certificate: None,
         }
+    }
+
+    /// What is said of a bundle that was in no block when its last slot was executed.
+    pub fn expired() -> Self {
+        ChainReceipt { status: Status::Expired, ..ChainReceipt::pending() }
     }
 
     /// What the view whose rows are in `state` says of the bundle of this id, without a certificate.

@@ -129,6 +129,17 @@ fn receipts_cannot_be_made_up() {
         change(forged.chains.get_mut("red").unwrap());
         assert!(!forged.is_consistent(NETWORK), "change {number}");
     }
+    // That it was in no block is not proven, and said to be so; with a part of a proof it is a lie.
+    let mut unproven = right.clone();
+    unproven.chains.insert("red".into(), ChainReceipt::expired());
+    let of_red = |receipt: &Receipt| -> Vec<(Checked, bool)> {
+        let checks = receipt.checks(NETWORK).into_iter();
+        let of_red = checks.filter(|check| check.chain.as_deref() == Some("red"));
+        of_red.map(|check| (check.what, check.holds)).collect()
+    };
+    assert_eq!(of_red(&unproven), [(Checked::Unproven, true)]);
+    unproven.chains.get_mut("red").unwrap().slot = Some(1);
+    assert_eq!(of_red(&unproven), [(Checked::Result, false), (Checked::History, false)]);
     // Each lie is found where it stands.
     let failing = |forged: &Receipt| -> Vec<(Option<String>, Checked)> {
         let checks = forged.checks(NETWORK).into_iter().filter(|check| !check.holds);

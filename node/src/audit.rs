@@ -4,11 +4,11 @@
 //! were changed, which only their state root would tell.
 
 use crate::home::Network;
-use crate::node::{LogInfo, WAITING};
+use crate::node::WAITING;
 use crate::store::{LogIndex, Placed, Store, StoreError};
 use crate::views::{Rows, learner_height};
 use hpaxos_consensus::message::{Keys, KeysError, Message, Verified};
-use hpaxos_consensus::{Evidence, MessageId, Record, Slot, ValueHash};
+use hpaxos_consensus::{Evidence, MessageId, Record, Slot, Trust, ValueHash};
 use hpaxos_learner_graph::LearnerId;
 use hpaxos_ledger::{Block, Bundle, LogRules, ViewFlaw, check_height, check_summary, value};
 use serde::Serialize;
@@ -62,19 +62,19 @@ impl Report {
 pub fn audit(
     store: &Store,
     network: &Network,
-    logs: &[LogInfo],
+    logs: &[Arc<Trust>],
     progress: &mut dyn FnMut(&str, u64),
 ) -> Result<Report, KeysError> {
-    let names = logs.iter().map(|log| log.name.as_str());
+    let names = logs.iter().map(|trust| trust.log().name());
     let keys = Keys::new(network.id, &network.graph, names)?;
     let mut report = Report::default();
     let mut rows = 0;
-    for (number, log) in logs.iter().enumerate() {
+    for (number, trust) in logs.iter().enumerate() {
         let mut audit = Audit {
             store,
             network,
             keys: &keys,
-            log,
+            trust,
             index: LogIndex(number as u16),
             decided: BTreeMap::new(),
             report: &mut report,
@@ -102,7 +102,7 @@ struct Audit<'a> {
     store: &'a Store,
     network: &'a Network,
     keys: &'a Keys,
-    log: &'a LogInfo,
+    trust: &'a Trust,
     index: LogIndex,
     /// What the records say was decided.
     decided: BTreeMap<LearnerId, BTreeMap<u64, ValueHash>>,
@@ -117,13 +117,13 @@ impl Audit<'_> {
             self.report.more += 1;
             return;
         }
-        let (log, slot, what) = (self.log.name.clone(), slot.into(), what.into());
+        let (log, slot, what) = (self.trust.log().name().to_owned(), slot.into(), what.into());
         self.report.findings.push(Finding { log, slot, what });
     }
 
     fn look(&mut self, what: &str) {
         *self.rows += 1;
-        let what = format!("{}: {what}", self.log.name);
+        let what = format!("{}: {what}", self.trust.log().name());
         (self.progress)(&what, *self.rows);
     }
 
@@ -134,7 +134,7 @@ impl Audit<'_> {
     fn records(&mut self) {
         let (mut count, mut end, mut all_stay) = (0, 0, true);
         let mut seen: (Slot, BTreeSet<MessageId>) = (Slot(0), BTreeSet::new());
-        for placed in self.store.each_record(self.index, self.log.trust.schedule()) {
+        for placed in self.store.each_record(self.index, self.trust.schedule()) {
             self.look("records");
             let Placed { slot, number, record, .. } = match placed {
                 Ok(placed) => placed,
@@ -186,7 +186,7 @@ impl Audit<'_> {
     ) {
         self.report.messages += 1;
         let (id, content) = (message.id(), Message::clone(message));
-        if content.place.slot != slot || *content.place.log.0 != self.log.name {
+        if content.place.slot != slot || *content.place.log.0 != *self.trust.log().name() {
             self.find(slot.0, format!("message {id} belongs to another place"));
         }
         if let Some(missing) = content.refs().iter().find(|one| !seen.contains(one)) {
@@ -200,7 +200,7 @@ impl Audit<'_> {
 
     fn decision(&mut self, slot: Slot, learner: LearnerId, value: ValueHash) {
         self.report.decisions += 1;
-        if !self.log.trust.learners().contains(learner) {
+        if !self.trust.learners().contains(learner) {
             return self.find(slot.0, format!("learner {} is none of the log's", learner.index()));
         }
         let before = self.decided.entry(learner).or_default().insert(slot.0, value);
@@ -240,7 +240,7 @@ impl Audit<'_> {
             }
         }
         let rows = Rows::new(self.store, self.index);
-        let (log, graph) = (self.log.trust.log(), &self.network.graph);
+        let (log, graph) = (self.trust.log(), &self.network.graph);
         let rules = LogRules::new(self.network.id, graph, log, &self.network.genesis);
         let height = match check_height(&rows) {
             Ok(Some(height)) => height,
@@ -250,7 +250,6 @@ impl Audit<'_> {
             Err(flaw) => return self.find(None, format!("its view: {flaw}")),
         };
         let heights: Vec<_> = self
-            .log
             .trust
             .learners()
             .iter()

@@ -11,7 +11,7 @@ use crate::store::{LogIndex, Store, StoreError};
 use crate::views::{Rows, Views};
 use hpaxos_consensus::{Slot, Trust, ValueHash};
 use hpaxos_learner_graph::{LearnerGraph, LearnerId};
-use hpaxos_ledger::{Block, Genesis, LogRules, Outcome, execute, initial};
+use hpaxos_ledger::{Block, Genesis, LogRules, Outcome, Results, Summary, execute, initial};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -239,8 +239,9 @@ impl Executor {
     ) -> Result<(), StoreError> {
         let log = &mut self.logs[usize::from(index.0)];
         log.pending.entry(learner).or_default().remove(&slot);
-        let executed = self.parts.views.block(index, slot);
-        if executed != Some(value) {
+        let summary = self.parts.views.summary(index, slot);
+        let executed = summary.as_ref().map(|summary| summary.block);
+        let Some(summary) = summary.filter(|summary| summary.block == value) else {
             let name = self.parts.graph.learner_name(learner);
             error!(log = %log.rules.log, slot, learner = name, decided = %value, others = ?executed,
                 "a learner decided another block than the others: its view stops here, and is not atomic with theirs");
@@ -251,11 +252,11 @@ impl Executor {
                 learner: name.into(),
             });
             return Ok(());
-        }
+        };
         self.parts
             .store
             .write_view(index, &BTreeMap::from([Views::height_row(learner, slot + 1)]))?;
-        self.reached(index, learner, slot);
+        self.reached(index, learner, slot, &summary);
         Ok(())
     }
 
@@ -279,7 +280,8 @@ impl Executor {
         let block = Block::decode(&bytes)
             .map_err(|error| StoreError::Damaged(format!("a block of slot {slot}: {error}")))?;
         let view = Rows::new(&self.parts.store, index);
-        let (mut delta, results) = execute(&view, &log.rules, slot, &block, value);
+        let (mut delta, Results { summary, results }) =
+            execute(&view, &log.rules, slot, &block, value);
         delta.extend([Views::height_row(learner, slot + 1)]);
         self.parts.store.write_view(index, &delta)?;
         log.pending.entry(learner).or_default().remove(&slot);
@@ -287,7 +289,6 @@ impl Executor {
         log.asked = None;
         self.counts.counts[usize::from(index.0)].executed.store(slot + 1, Ordering::Relaxed);
 
-        let results = results.results;
         let ids: Vec<_> = results.iter().map(|result| result.id).collect();
         let waits = self.parts.mempool.executed(index, Slot(slot), &ids);
         let committed =
@@ -296,18 +297,16 @@ impl Executor {
         for waited in waits {
             self.parts.metrics.bundle_committed(&log.rules.log, waited);
         }
-        self.reached(index, learner, slot);
+        self.reached(index, learner, slot, &summary);
         Ok(true)
     }
 
-    /// A learner's view is past a slot.
-    fn reached(&mut self, index: LogIndex, learner: LearnerId, slot: u64) {
+    /// A learner's view is past a slot, of which the state says this.
+    fn reached(&mut self, index: LogIndex, learner: LearnerId, slot: u64, summary: &Summary) {
         let log = &mut self.logs[usize::from(index.0)];
         log.heights.insert(learner, slot + 1);
         let name = self.parts.graph.learner_name(learner).to_owned();
-        if let Some(tracer) = &self.parts.tracer
-            && let Some(summary) = self.parts.views.summary(index, slot)
-        {
+        if let Some(tracer) = &self.parts.tracer {
             let roots = (&summary.history.0, &summary.state_root.0);
             tracer.executed(&log.rules.log, &name, Slot(slot), roots);
         }

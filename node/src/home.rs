@@ -5,8 +5,7 @@
 //! | `config.toml` | the settings |
 //! | `key.json` | the key, for its owner's eyes only |
 //! | `learner-graph.toml`, `genesis.toml` | the network, where the settings do not say otherwise |
-//! | `store/` | what the node must not forget, and what it has learned |
-//! | `mempool` | bundles that wait |
+//! | `store/` | what the node must not forget, what it has learned, and bundles that wait |
 //! | `lock` | held by the process that runs with this home |
 //! | `control.sock` | switches of the running node |
 //!
@@ -189,11 +188,6 @@ impl Home {
     /// The folder of the store.
     pub fn store_path(&self) -> PathBuf {
         self.0.join("store")
-    }
-
-    /// Where waiting bundles are kept.
-    pub fn mempool_path(&self) -> PathBuf {
-        self.0.join("mempool")
     }
 
     /// The file that the running process locks.

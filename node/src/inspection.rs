@@ -1,13 +1,13 @@
 //! What is in a store, counted.
 
 use crate::home::Network;
-use crate::node::LogInfo;
 use crate::store::{LogIndex, Store, StoreError, VERSION};
 use crate::views::{Rows, learner_height};
-use hpaxos_consensus::{Record, Slot};
+use hpaxos_consensus::{Record, Slot, Trust};
 use hpaxos_learner_graph::LearnerId;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What is in a store.
 #[derive(Clone, Debug, Serialize)]
@@ -70,13 +70,13 @@ pub fn inspect(
     store: &Store,
     network: &Network,
     owner: &[u8; 32],
-    logs: &[LogInfo],
+    logs: &[Arc<Trust>],
     depth: u64,
 ) -> Result<Inspection, StoreError> {
     let mut inspected = BTreeMap::new();
-    for (number, log) in logs.iter().enumerate() {
-        let found = inspect_log(store, network, log, LogIndex(number as u16), depth)?;
-        inspected.insert(log.name.clone(), found);
+    for (number, trust) in logs.iter().enumerate() {
+        let found = inspect_log(store, network, trust, LogIndex(number as u16), depth)?;
+        inspected.insert(trust.log().name().to_owned(), found);
     }
     let (network, owner) = (network.id.to_string(), hex::encode(owner));
     Ok(Inspection { version: VERSION, network, owner, logs: inspected })
@@ -85,7 +85,7 @@ pub fn inspect(
 fn inspect_log(
     store: &Store,
     network: &Network,
-    log: &LogInfo,
+    trust: &Trust,
     index: LogIndex,
     depth: u64,
 ) -> Result<LogInspection, StoreError> {
@@ -96,7 +96,7 @@ fn inspect_log(
     };
     let (mut slots, mut retired) = (BTreeSet::new(), BTreeSet::new());
     let mut decided: BTreeMap<LearnerId, BTreeSet<Slot>> = BTreeMap::new();
-    for placed in store.each_record(index, log.trust.schedule()) {
+    for placed in store.each_record(index, trust.schedule()) {
         let placed = placed?;
         found.records += 1;
         found.record_bytes += placed.bytes as u64;
@@ -120,7 +120,7 @@ fn inspect_log(
     }
     let (rows, none) = (Rows::new(store, index), BTreeSet::new());
     let mut next = BTreeMap::new();
-    for learner in log.trust.learners().iter() {
+    for learner in trust.learners().iter() {
         let of_learner = decided.get(&learner).unwrap_or(&none);
         let first = (0..).map(Slot).find(|slot| !of_learner.contains(slot)).unwrap_or_default();
         next.insert(learner, first);

@@ -7,7 +7,7 @@ use crate::judge::Judge;
 use crate::mempool::{Added, Mempool, Source};
 use crate::metrics::Metrics;
 use crate::network::{Bytes, Intake, Refused, Verdict};
-use crate::store::{LogIndex, Store};
+use crate::store::Store;
 use crate::views::Views;
 use crate::wire::{BlockRequest, Frame};
 use futures::future::BoxFuture;
@@ -16,7 +16,6 @@ use hpaxos_consensus::message::{Keys, Packet, PacketError, SignatureError};
 use hpaxos_consensus::{LogName, Peer};
 use hpaxos_ledger::{Bundle, Code};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::mpsc;
@@ -58,8 +57,6 @@ impl Remembered {
 pub struct Checked {
     /// The keys of the network.
     pub keys: Keys,
-    /// The logs of this node.
-    pub logs: BTreeMap<LogName, LogIndex>,
     /// What was checked lately.
     pub remembered: Remembered,
     /// The driver.
@@ -79,17 +76,13 @@ pub struct Checked {
 }
 
 impl Checked {
-    fn log(&self, name: &str) -> Option<LogIndex> {
-        self.logs.get(&LogName(name.into())).copied()
-    }
-
     async fn tell(&self, input: Input) {
         // A driver that is gone took the node with it.
         let _ = self.driver.send(input).await;
     }
 
     fn take_bundle(&self, from: Peer, log: &LogName, bytes: &[u8]) -> Verdict {
-        let Some(log) = self.logs.get(log).copied() else { return Verdict::Ignore };
+        let Some(log) = self.views.log(&log.0) else { return Verdict::Ignore };
         let Some(bundle) = Bundle::from_bytes(bytes) else { return Verdict::Reject };
         let slot = self.views.height(log).unwrap_or(0);
         // A node that is ahead or behind may see another slot: only what can never be right is refused.
@@ -118,12 +111,12 @@ impl Checked {
                     Err(PacketError::Signature(SignatureError::Log)) => return Ok(()),
                     Err(error) => return Err(Refused(error.to_string())),
                 };
-                if let Some(log) = self.logs.get(&packet.place().log).copied() {
+                if let Some(log) = self.views.log(&packet.place().log.0) {
                     self.tell(Input::Packet { log, from, packet }).await;
                 }
             }
             Frame::Block { log, slot, bytes } => {
-                if let Some(log) = self.log(&log) {
+                if let Some(log) = self.views.log(&log) {
                     let judged = self.judge.judge(log, slot, bytes.into()).await;
                     self.tell(Input::Value { log, slot, judged, from }).await;
                 }
@@ -155,7 +148,7 @@ impl Intake for Checked {
     fn answer(&self, _: Peer, request: Bytes) -> BoxFuture<'_, Option<Bytes>> {
         Box::pin(async move {
             let BlockRequest { log, slot, value } = BlockRequest::decode(&request).ok()?;
-            let log = self.log(&log)?;
+            let log = self.views.log(&log)?;
             let store = self.store.clone();
             let read = tokio::task::spawn_blocking(move || store.block(log, slot, &value));
             Some(read.await.ok()?.ok()??.into())

@@ -1,7 +1,7 @@
 //! Bundles that wait to be decided: bounded overall and for each source, the oldest first.
 //!
 //! A bundle that lies in an undecided proposal is claimed: nobody proposes it once more until it is known that another
-//! proposal was decided in that slot.
+//! proposal was decided in that slot. One that waited until its last slot had passed is kept for a while, for those who ask.
 
 use crate::driver::Input;
 use crate::store::LogIndex;
@@ -9,7 +9,7 @@ use hpaxos_consensus::NetworkId;
 use hpaxos_consensus::{Peer, Slot, ValueHash};
 use hpaxos_ledger::limits::{BLOCK_BUNDLES_MAX, BLOCK_BYTES_MAX, WINDOW_SLOTS};
 use hpaxos_ledger::{Block, Bundle, BundleId, value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ pub enum Source {
     Disk,
 }
 
-/// How many bundles may wait.
+/// How many bundles may wait, and how many that expired are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// In a log.
@@ -81,6 +81,31 @@ struct Pool {
     proposals: BTreeMap<Slot, BTreeMap<ValueHash, Vec<BundleId>>>,
     /// Bundles that nobody has claimed, and that are not decided.
     unclaimed: usize,
+    expired: Expired,
+}
+
+/// Bundles that expired while they waited. The oldest are forgotten.
+#[derive(Default)]
+struct Expired {
+    bundles: BTreeMap<BundleId, Arc<Bundle>>,
+    /// In the order in which they expired, with their bytes.
+    order: VecDeque<(BundleId, usize)>,
+    bytes: usize,
+}
+
+impl Expired {
+    fn keep(&mut self, id: BundleId, bundle: Arc<Bundle>, bytes: usize, limits: Limits) {
+        if self.bundles.insert(id, bundle).is_some() {
+            return;
+        }
+        self.order.push_back((id, bytes));
+        self.bytes += bytes;
+        while self.order.len() > limits.bundles_max || self.bytes > limits.bytes_max {
+            let Some((oldest, bytes)) = self.order.pop_front() else { return };
+            self.bundles.remove(&oldest);
+            self.bytes -= bytes;
+        }
+    }
 }
 
 struct Waiting {
@@ -165,9 +190,16 @@ impl Mempool {
         pool.bundles.get(id).is_some_and(|waiting| waiting.bundle.signatures == signatures)
     }
 
-    /// A bundle that waits.
+    /// Whether a bundle waits. It does so until it is executed, or its last slot is.
+    pub fn waits_for(&self, log: LogIndex, id: &BundleId) -> bool {
+        self.pool(log).bundles.contains_key(id)
+    }
+
+    /// A bundle that waits, or that expired while it waited.
     pub fn get(&self, log: LogIndex, id: &BundleId) -> Option<Arc<Bundle>> {
-        self.pool(log).bundles.get(id).map(|waiting| waiting.bundle.clone())
+        let pool = self.pool(log);
+        let waiting = pool.bundles.get(id).map(|waiting| &waiting.bundle);
+        waiting.or_else(|| pool.expired.bundles.get(id)).cloned()
     }
 
     /// How many wait.
@@ -239,7 +271,8 @@ impl Mempool {
             let expired: Vec<BundleId> =
                 pool.bundles.iter().filter(|(_, one)| over(one)).map(|(id, _)| *id).collect();
             for id in expired {
-                pool.remove(&id);
+                let Some(Waiting { bundle, bytes, .. }) = pool.remove(&id) else { continue };
+                pool.expired.keep(id, bundle, bytes, self.limits);
             }
         }
         waits
@@ -305,4 +338,47 @@ impl Pool {
 fn may_be_in(bundle: &Bundle, slot: Slot) -> bool {
     let last = bundle.body.valid_until;
     slot.0 <= last && last <= slot.0.saturating_add(WINDOW_SLOTS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hpaxos_ledger::Body;
+
+    const LOG: LogIndex = LogIndex(0);
+
+    fn mempool(bundles_max: usize) -> Mempool {
+        let limits = Limits { bundles_max, bytes_max: 1 << 20, per_source_max: bundles_max };
+        Mempool::new(NetworkId([7; 32]), 1, limits)
+    }
+
+    fn add(mempool: &Mempool, salt: u64, valid_until: u64) -> BundleId {
+        let (signers, parts) = (Vec::new(), Vec::new());
+        let body = Body { log: "red".into(), valid_until, salt, signers, parts };
+        let bundle = Arc::new(Bundle::unsigned(body));
+        let id = bundle.id(NetworkId([7; 32]));
+        assert_eq!(mempool.add(LOG, id, bundle, Source::Disk), Added::New);
+        id
+    }
+
+    #[test]
+    fn what_expires_while_it_waits_is_known_for_a_while() {
+        let mempool = mempool(2);
+        let [first, second] = [1, 2].map(|salt| add(&mempool, salt, 16));
+        mempool.executed(LOG, Slot(16), &[]);
+        assert_eq!((mempool.len(LOG), mempool.waits(LOG)), (0, false));
+        for id in [first, second] {
+            assert!(!mempool.waits_for(LOG, &id));
+            assert_eq!(mempool.get(LOG, &id).unwrap().body.valid_until, 16);
+        }
+        // What was executed did not expire.
+        let executed = add(&mempool, 3, 32);
+        mempool.executed(LOG, Slot(32), &[executed]);
+        assert!(mempool.get(LOG, &executed).is_none());
+        // The oldest is forgotten: both expired at once, in the order of their ids.
+        let third = add(&mempool, 4, 48);
+        mempool.executed(LOG, Slot(48), &[]);
+        let known = [first.min(second), first.max(second), third];
+        assert_eq!(known.map(|id| mempool.get(LOG, &id).is_some()), [false, true, true]);
+    }
 }

@@ -2,7 +2,6 @@
 
 use crate::store::{LogIndex, Store};
 use hpaxos_consensus::NetworkId;
-use hpaxos_consensus::ValueHash;
 use hpaxos_learner_graph::LearnerId;
 use hpaxos_ledger::{
     Atomicity, Bundle, BundleId, ChainReceipt, ReadState, Receipt, Refusal, Summary, View, height,
@@ -104,11 +103,6 @@ impl Views {
         Summary::read(&self.rows(log), slot + 1)
     }
 
-    /// The block that the state executed in a slot.
-    pub fn block(&self, log: LogIndex, slot: u64) -> Option<ValueHash> {
-        self.summary(log, slot).map(|summary| summary.block)
-    }
-
     /// The state as a learner's view has it.
     pub fn with_view<T>(
         &self,
@@ -131,27 +125,32 @@ impl Views {
         wrong_home(&self.rows(log), bundle)
     }
 
-    /// The receipt of a bundle: `waiting`, or found where it was executed. None if nobody here knows it.
+    /// The receipt of a bundle: one that waits or `waited` here, or found where it was executed. None if nobody here knows it.
     pub fn receipt(
         &self,
         log: LogIndex,
         id: &BundleId,
-        waiting: Option<Arc<Bundle>>,
+        waited: Option<Arc<Bundle>>,
     ) -> Option<Receipt> {
         let rows = self.rows(log);
+        let of_log = &self.logs[usize::from(log.0)];
+        // Heights first: then what has no position is in no slot below them.
+        let heights: BTreeMap<LearnerId, u64> =
+            of_log.chains.values().map(|it| (*it, self.height_of(log, *it))).collect();
         let position = position(&rows, id);
-        let bundle = match (&position, waiting) {
+        let bundle = match (&position, waited) {
             (_, Some(bundle)) => Bundle::clone(&bundle),
             (Some(position), None) => self.executed(log, position.slot, position.index)?,
             (None, None) => return None,
         };
-        let of_log = &self.logs[usize::from(log.0)];
+        let last = bundle.body.valid_until;
         let chains = bundle.body.parts.iter().filter_map(|part| {
-            let learner = *of_log.chains.get(&part.chain)?;
-            let height = self.height_of(log, learner);
-            let is_there = position.as_ref().is_some_and(|position| position.slot < height);
-            let receipt =
-                if is_there { ChainReceipt::of(&rows, id) } else { ChainReceipt::pending() };
+            let height = heights[of_log.chains.get(&part.chain)?];
+            let receipt = match &position {
+                Some(position) if position.slot < height => ChainReceipt::of(&rows, id),
+                None if last < height => ChainReceipt::expired(),
+                _ => ChainReceipt::pending(),
+            };
             Some((part.chain.clone(), receipt))
         });
         let chains = chains.collect();
@@ -160,9 +159,51 @@ impl Views {
 
     /// A bundle of an executed block.
     fn executed(&self, log: LogIndex, slot: u64, index: u32) -> Option<Bundle> {
-        let value = self.block(log, slot)?;
+        let value = self.summary(log, slot)?.block;
         let bytes = self.store.block(log, hpaxos_consensus::Slot(slot), &value).ok()??;
         let block = hpaxos_ledger::Block::decode(&bytes).ok()?;
         block.bundles.into_iter().nth(index as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hpaxos_ledger::{Body, Part, Status};
+
+    #[test]
+    fn what_was_in_no_block_expires_chain_by_chain() {
+        let (network, log) = (NetworkId([7; 32]), LogIndex(0));
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(folder.path(), network, &[1; 32]).unwrap());
+        let [red, blue] = [0, 1].map(LearnerId::new);
+        let chains = BTreeMap::from([("red".into(), red), ("blue".into(), blue)]);
+        let of_log = LogViews { name: "red+blue".into(), chains, atomicity: Vec::new() };
+        let views = Views::new(network, store.clone(), vec![of_log]);
+        let part = |chain: &str| Part { chain: chain.into(), operations: Vec::new() };
+        let body = Body {
+            log: "red+blue".into(),
+            valid_until: 5,
+            salt: 1,
+            signers: Vec::new(),
+            parts: vec![part("blue"), part("red")],
+        };
+        let bundle = Arc::new(Bundle::unsigned(body));
+        let id = bundle.id(network);
+        let statuses = || {
+            let receipt = views.receipt(log, &id, Some(bundle.clone())).unwrap();
+            ["red", "blue"].map(|chain| receipt.chains[chain].status)
+        };
+        let reach = |learner, height| {
+            let delta = BTreeMap::from([Views::height_row(learner, height)]);
+            store.write_view(log, &delta).unwrap();
+        };
+        reach(red, 5);
+        assert_eq!(statuses(), [Status::Pending, Status::Pending], "slot 5 may be the one");
+        reach(red, 6);
+        assert_eq!(statuses(), [Status::Expired, Status::Pending]);
+        reach(blue, 6);
+        assert_eq!(statuses(), [Status::Expired, Status::Expired]);
+        assert!(views.receipt(log, &id, None).is_none(), "nobody knows it");
     }
 }

@@ -14,13 +14,14 @@ mod world;
 use futures::StreamExt;
 use hpaxos_consensus::{NetworkId, Peer};
 use hpaxos_node::network::{
-    AskError, Bytes, Direction, Multiaddr, Network, NetworkError, Protocol, QUEUE_BYTES_MAX,
-    REQUEST_BYTES_MAX, Refusal,
+    AskError, Bytes, Direction, Multiaddr, Network, NetworkError, PendingLimits, Protocol,
+    QUEUE_BYTES_MAX, REQUEST_BYTES_MAX, Refusal,
 };
 use libp2p::swarm::SwarmEvent;
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::interval;
 use world::{
     BIG_QUESTION, Node, Plan, QUIC, Sequence, TCP, Told, connected, id, key, log, network_id,
@@ -455,26 +456,90 @@ async fn a_peer_that_falls_silent_is_missed_and_found_again() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn those_who_never_speak_keep_out_only_their_own_address() {
-    let mut node = Plan::new(0, 2, TCP).start().await;
-    let port = node.address.iter().find_map(|part| match part {
+/// A connection from `from` on which nothing is said.
+async fn silent(from: &str, to: &Node) -> TcpStream {
+    let port = to.address.iter().find_map(|part| match part {
         libp2p::multiaddr::Protocol::Tcp(port) => Some(port),
         _ => None,
     });
-    let to = ([127, 0, 0, 1], port.unwrap()).into();
-    let mut silent = Vec::new();
-    for _ in 0..12 {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
-        silent.push(patiently("a socket", socket.connect(to)).await.unwrap());
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+    let connecting = socket.connect(([127, 0, 0, 1], port.unwrap()).into());
+    patiently("a socket", connecting).await.unwrap()
+}
+
+async fn await_end(mut socket: TcpStream) {
+    let mut bytes = Vec::new();
+    let _ = patiently("the end", socket.read_to_end(&mut bytes)).await;
+}
+
+/// Whether the other side has not hung up. It may have said something.
+fn is_open(socket: &TcpStream) -> bool {
+    let mut bytes = [0; 256];
+    loop {
+        match socket.try_read(&mut bytes) {
+            Ok(0) => return false,
+            Ok(_) => {}
+            Err(error) => return error.kind() == ErrorKind::WouldBlock,
+        }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_never_speak_keep_out_only_their_own_address() {
+    let mut plan = Plan::new(0, 2, TCP);
+    plan.config.pending.time_max = Duration::from_secs(3_600);
+    let mut node = plan.start().await;
+    let mut granted = Vec::new();
+    for _ in 0..8 {
+        granted.push(silent("127.0.0.2", &node).await);
+    }
+    // One more is hung up on at once.
+    await_end(silent("127.0.0.2", &node).await).await;
+    assert!(granted.iter().all(is_open));
     let mut friend = Plan::new(1, 2, TCP).knows(&node).start().await;
     friend.await_connected(0).await;
     node.await_connected(1).await;
-    // Those over the limit are hung up on at once, the others when they have had their time.
-    for mut socket in silent {
-        let mut bytes = Vec::new();
-        let _ = patiently("the end", socket.read_to_end(&mut bytes)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_many_may_be_silent_at_once_and_only_so_long() {
+    let mut plan = Plan::new(0, 2, TCP);
+    plan.config.pending =
+        PendingLimits { max: 3, per_address_max: 2, time_max: Duration::from_millis(700) };
+    let mut node = plan.start().await;
+    let friend = Plan::new(1, 2, TCP).knows(&node);
+    let begun = Instant::now();
+    let froms = ["127.0.0.1", "127.0.0.1", "127.0.0.2"];
+    let granted = futures::future::join_all(froms.map(|from| silent(from, &node))).await;
+    let refused = silent("127.0.0.3", &node).await;
+    await_end(refused).await;
+    let mut friend = friend.start().await;
+    for socket in granted {
+        await_end(socket).await;
+    }
+    let elapsed = begun.elapsed();
+    println!("hung up on after {elapsed:?}");
+    assert!((Duration::from_millis(700)..Duration::from_secs(5)).contains(&elapsed), "{elapsed:?}");
+    friend.await_connected(0).await;
+    node.await_connected(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixteen_on_one_address_all_meet() {
+    let addresses: Vec<_> = (0..16).map(|_| free_address("tcp")).collect();
+    let start = |number: usize| {
+        let plan = Plan::new(number, 16, &addresses[number].to_string());
+        let others = (0..16).filter(|&other| other != number);
+        let mut plan =
+            others.fold(plan, |plan, other| plan.knows_at(other, addresses[other].clone()));
+        plan.config.pending.per_address_max = 2;
+        plan.start()
+    };
+    let nodes = futures::future::join_all((0..16).map(start)).await;
+    for node in &nodes {
+        let mut peers = node.network.peers();
+        let all = peers.wait_for(|peers| peers.iter().all(|peer| peer.link.is_some()));
+        patiently("everybody", all).await.unwrap();
     }
 }

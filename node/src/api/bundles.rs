@@ -3,8 +3,10 @@
 use super::Shared;
 use super::answers::{ErrorAnswer, Submitted as Answer};
 use super::error::Failure;
-use crate::mempool::Source;
+use crate::events::Event;
+use crate::mempool::{Mempool, Source};
 use crate::node::Submitted;
+use crate::store::LogIndex;
 use crate::waiting;
 use axum::Json;
 use axum::body::Bytes;
@@ -15,6 +17,8 @@ use hpaxos_ledger::{Bundle, BundleId, Receipt, Refusal, Status};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 
 /// The longest that a request may wait.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -112,7 +116,96 @@ pub(crate) async fn bundle(
                     Failure::busy("too many requests wait already; ask without ?wait")
                 })?);
         }
-        // Any event may be the one; a listener that lagged looks again too.
-        let _ = tokio::time::timeout_at(deadline, events.recv()).await;
+        let log =
+            receipt.and_then(|receipt| shared.node.views.log(&receipt.log).zip(Some(receipt.log)));
+        let news = news(&mut events, &shared.node.mempool, log, &id);
+        let _ = tokio::time::timeout_at(deadline, news).await;
+    }
+}
+
+/// Waits until a receipt may say something else: a view executed a slot of the bundle's log, if it is known, and the bundle
+/// waits no more.
+async fn news(
+    events: &mut broadcast::Receiver<Event>,
+    mempool: &Mempool,
+    log: Option<(LogIndex, String)>,
+    id: &BundleId,
+) {
+    loop {
+        match events.recv().await {
+            Ok(Event::Executed { log: executed, .. }) => match &log {
+                Some((index, name)) if *name != executed || mempool.waits_for(*index, id) => {}
+                _ => return,
+            },
+            Ok(_) => {}
+            // What was missed may have been it.
+            Err(RecvError::Lagged(_) | RecvError::Closed) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::Events;
+    use crate::mempool::Limits;
+    use futures::FutureExt;
+    use hpaxos_consensus::{NetworkId, Slot};
+    use hpaxos_ledger::Body;
+    use std::sync::Arc;
+
+    const LOG: LogIndex = LogIndex(0);
+
+    fn executed(log: &str) -> Event {
+        Event::Executed { log: log.into(), slot: 1, learner: "red".into() }
+    }
+
+    fn mempool_with_one() -> (Mempool, BundleId) {
+        let limits = Limits { bundles_max: 9, bytes_max: 1 << 20, per_source_max: 9 };
+        let mempool = Mempool::new(NetworkId([7; 32]), 1, limits);
+        let (signers, parts) = (Vec::new(), Vec::new());
+        let body = Body { log: "red".into(), valid_until: 99, salt: 1, signers, parts };
+        let bundle = Bundle::unsigned(body);
+        let id = bundle.id(NetworkId([7; 32]));
+        mempool.add(LOG, id, Arc::new(bundle), Source::Disk);
+        (mempool, id)
+    }
+
+    #[test]
+    fn only_what_may_change_a_receipt_is_news() {
+        let (mempool, id) = mempool_with_one();
+        let events = Events::default();
+        let mut heard = events.listen();
+        let mut is_news = |name: Option<&str>| {
+            let log = name.map(|name| (LOG, name.to_owned()));
+            news(&mut heard, &mempool, log, &id).now_or_never().is_some()
+        };
+        events.send(executed("blue"));
+        events.send(executed("red"));
+        events.send(Event::Up { peer: "bob".into() });
+        assert!(!is_news(Some("red")), "it waits still");
+        mempool.executed(LOG, Slot(1), &[id]);
+        assert!(!is_news(Some("red")), "nothing happened since");
+        events.send(executed("blue"));
+        assert!(!is_news(Some("red")), "that is another log");
+        events.send(executed("red"));
+        assert!(is_news(Some("red")));
+        events.send(Event::Up { peer: "bob".into() });
+        events.send(executed("blue"));
+        assert!(is_news(None), "a bundle that nobody knew may be in any log");
+    }
+
+    #[test]
+    fn who_lags_looks_again() {
+        let (mempool, id) = mempool_with_one();
+        let events = Events::default();
+        let mut heard = events.listen();
+        for _ in 0..2_000 {
+            events.send(executed("blue"));
+        }
+        let log = Some((LOG, "red".to_owned()));
+        let mut is_news = || news(&mut heard, &mempool, log.clone(), &id).now_or_never().is_some();
+        assert!(is_news());
+        assert!(!is_news(), "what is left is of another log");
     }
 }

@@ -3,6 +3,7 @@
 use super::Shared;
 use super::answers::{Balance, Balances, ErrorAnswer, Object};
 use super::error::Failure;
+use crate::keys::PublicKey;
 use axum::Json;
 use axum::extract::{Path, State};
 use base64::Engine;
@@ -64,8 +65,8 @@ pub(crate) async fn balances(
     State(shared): State<Shared>,
     Path((chain, owner)): Path<(String, String)>,
 ) -> Result<Json<Balances>, Failure> {
-    let mut key = [0; 32];
-    hex::decode_to_slice(&owner, &mut key)
+    let PublicKey(key) = owner
+        .parse()
         .map_err(|_| Failure::malformed("an owner's key should be 64 lower-case hex digits"))?;
     let node = shared.node.clone();
     let read =

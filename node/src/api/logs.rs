@@ -20,7 +20,7 @@ pub(crate) async fn logs(State(shared): State<Shared>) -> Json<Logs> {
     let status = node.engine.borrow().clone();
     let logs = node.views.logs().map(|(index, log)| {
         let of_engine = status.logs.get(usize::from(index.0));
-        let trust = &node.logs[usize::from(index.0)].trust;
+        let trust = &node.logs[usize::from(index.0)];
         let learners = log.chains.iter().map(|(name, learner)| {
             let next = of_engine.and_then(|log| log.next.iter().find(|(other, _)| other == name));
             let height = node.views.height_of(index, *learner);
@@ -64,7 +64,7 @@ fn read_slot(node: &Node, log: &str, slot: u64) -> Result<Slot, Failure> {
     let index = node.views.log(log).ok_or_else(|| {
         Failure::not_found(format!("this node runs no log `{log}`; /v1/logs lists its logs"))
     })?;
-    let trust = &node.logs[usize::from(index.0)].trust;
+    let trust = &node.logs[usize::from(index.0)];
     let failed = |error| Failure::not_ready(format!("{error}"));
     let records = node.store.records_of(index, hpaxos_consensus::Slot(slot), trust.schedule());
     let summary = node.views.summary(index, slot);
@@ -149,7 +149,7 @@ pub(crate) async fn evidence(State(shared): State<Shared>) -> Result<Json<Vec<Ev
 
 fn described(node: &Node, log: &str, index: u16, bytes: &[u8]) -> Option<Evidence> {
     let [one, other]: [(Message, [u8; 64]); 2] = borsh::from_slice(bytes).ok()?;
-    let schedule = node.logs[usize::from(index)].trust.schedule();
+    let schedule = node.logs[usize::from(index)].schedule();
     let (kind, signer) = match &one.0.body {
         Body::Proposal { round, .. } => {
             ("double-proposal", schedule.proposer(one.0.place.slot, *round))

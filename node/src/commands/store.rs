@@ -5,14 +5,16 @@ use crate::Outcome;
 use crate::show::{BAD, Bar, Columns, GOOD, TITLE, json, line, styled};
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use hpaxos_consensus::Trust;
 use hpaxos_learner_graph::search::Progress;
 use hpaxos_node::audit::{Finding, Report, audit};
 use hpaxos_node::home::{Home, Lock, Network};
 use hpaxos_node::inspection::{Inspection, inspect};
-use hpaxos_node::node::{LogInfo, logs_of};
+use hpaxos_node::node::logs_of;
 use hpaxos_node::store::Store;
 use serde_json::json;
 use std::path::Path;
+use std::sync::Arc;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -61,7 +63,7 @@ struct Resting {
     _lock: Lock,
     network: Network,
     owner: [u8; 32],
-    logs: Vec<LogInfo>,
+    logs: Vec<Arc<Trust>>,
     depth: u64,
 }
 

@@ -222,6 +222,7 @@ mod tests {
                 "config.toml:3:1: unknown key `api.lisen`; did you mean `api.listen`?",
             ),
             ("colour = 1", "config.toml:2:1: unknown key `colour`; the keys here are name, graph"),
+            ("[store]\nretention_slots = 1", "config.toml:2:1: unknown key `store`; "),
             (
                 "[p2p.followers]\nmux = 1",
                 "config.toml:3:1: unknown key `p2p.followers.mux`; did you",

@@ -4,6 +4,7 @@ use ed25519_dalek::SigningKey;
 use hpaxos_consensus::{LogName, NetworkId};
 use hpaxos_learner_graph::AcceptorId;
 use libp2p::{Multiaddr, PeerId};
+use std::time::Duration;
 use thiserror::Error;
 
 /// Another validator of the graph.
@@ -17,6 +18,17 @@ pub struct Validator {
     pub key: [u8; 32],
     /// Where it listens, the preferred address first. Without any it is waited for.
     pub addresses: Vec<Multiaddr>,
+}
+
+/// What is granted to connections that are being set up: they cost a signature each and prove nothing yet.
+#[derive(Clone, Copy, Debug)]
+pub struct PendingLimits {
+    /// How many that others dialled there may be.
+    pub max: usize,
+    /// How many of them from one address.
+    pub per_address_max: usize,
+    /// How long each may take.
+    pub time_max: Duration,
 }
 
 /// What the network needs to know.
@@ -33,6 +45,8 @@ pub struct NetworkConfig {
     pub listen: Vec<Multiaddr>,
     /// The logs whose bundles this node wants to hear of.
     pub logs: Vec<LogName>,
+    /// What is granted to those that dial, before they have proven who they are.
+    pub pending: PendingLimits,
     /// How many followers may be connected at once.
     pub followers_max: usize,
     /// Who may follow. A follower's number is its place in this list.

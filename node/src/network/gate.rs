@@ -3,6 +3,7 @@
 //! Before the handshake only a connection's address is known: those are counted, in all and per address. After it
 //! the peer's key is proven: it must be in the directory, and there are limits for followers and for each peer.
 
+use super::PendingLimits;
 use super::directory::Directory;
 use hpaxos_consensus::Peer;
 use libp2p::core::Endpoint;
@@ -20,12 +21,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use thiserror::Error;
 
-/// How many handshakes may be under way with peers that dialled: they cost a signature each and prove nothing yet.
-const PENDING_MAX: usize = 64;
-
-/// How many of them from one address.
-const PENDING_PER_ADDRESS_MAX: usize = 8;
-
 /// How many connections one peer may have: the one in use, a new one, and those that died and are not missed yet.
 const CONNECTIONS_PER_PEER_MAX: usize = 4;
 
@@ -33,11 +28,11 @@ const CONNECTIONS_PER_PEER_MAX: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(super) enum Denied {
     /// Too many handshakes are under way.
-    #[error("{PENDING_MAX} handshakes are under way")]
-    Pending,
+    #[error("{0} handshakes are under way")]
+    Pending(usize),
     /// Too many handshakes with one address are under way.
-    #[error("{PENDING_PER_ADDRESS_MAX} handshakes with its address are under way")]
-    PendingAddress,
+    #[error("{0} handshakes with its address are under way")]
+    PendingAddress(usize),
     /// Nobody knows the peer.
     #[error("neither the graph nor the allow list names its key")]
     Unknown,
@@ -52,6 +47,7 @@ pub(super) enum Denied {
 /// The part of the swarm that refuses connections.
 pub(super) struct Gate {
     directory: Arc<Directory>,
+    limits: PendingLimits,
     followers_max: usize,
     pending: BTreeMap<ConnectionId, Option<IpAddr>>,
     established: BTreeMap<PeerId, Vec<ConnectionId>>,
@@ -59,18 +55,19 @@ pub(super) struct Gate {
 
 impl Gate {
     /// A gate for the peers of `directory`.
-    pub fn new(directory: Arc<Directory>, followers_max: usize) -> Self {
+    pub fn new(directory: Arc<Directory>, limits: PendingLimits, followers_max: usize) -> Self {
         let (pending, established) = Default::default();
-        Gate { directory, followers_max, pending, established }
+        Gate { directory, limits, followers_max, pending, established }
     }
 
     fn may_begin(&self, address: Option<IpAddr>) -> Result<(), Denied> {
-        if self.pending.len() >= PENDING_MAX {
-            return Err(Denied::Pending);
+        let PendingLimits { max, per_address_max, .. } = self.limits;
+        if self.pending.len() >= max {
+            return Err(Denied::Pending(max));
         }
         let same = self.pending.values().filter(|&&other| other == address).count();
-        if same >= PENDING_PER_ADDRESS_MAX {
-            return Err(Denied::PendingAddress);
+        if same >= per_address_max {
+            return Err(Denied::PendingAddress(per_address_max));
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ mod streams;
 mod swarm;
 mod traffic;
 
-pub use config::{NetworkConfig, NetworkError, Validator};
+pub use config::{NetworkConfig, NetworkError, PendingLimits, Validator};
 pub use exchange::{ANSWER_BYTES_MAX, AskError, REQUEST_BYTES_MAX};
 pub use frames::FRAME_BYTES_MAX;
 pub use gossip::BUNDLE_BYTES_MAX;

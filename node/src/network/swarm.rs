@@ -19,9 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// How long a handshake may take.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
-
 /// How often a peer is asked whether it is alive.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -57,7 +54,7 @@ pub(super) fn swarm(
     directory: Arc<Directory>,
 ) -> Result<Swarm<Protocols>, NetworkError> {
     let protocols = Protocols {
-        gate: Gate::new(directory, config.followers_max),
+        gate: Gate::new(directory, config.pending, config.followers_max),
         streams: Streams::default(),
         ping: ping::Behaviour::new(
             ping::Config::new().with_interval(PING_INTERVAL).with_timeout(SILENCE_MAX),
@@ -67,11 +64,19 @@ pub(super) fn swarm(
     };
     let limits = libp2p::swarm::Config::with_tokio_executor()
         .with_max_negotiating_inbound_streams(STREAMS_MAX as usize);
-    Ok(Swarm::new(transport(keypair)?, protocols, keypair.public().to_peer_id(), limits))
+    Ok(Swarm::new(
+        transport(keypair, config.pending.time_max)?,
+        protocols,
+        keypair.public().to_peer_id(),
+        limits,
+    ))
 }
 
-/// TCP with noise and yamux, or QUIC.
-fn transport(keypair: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, NetworkError> {
+/// TCP with noise and yamux, or QUIC. A handshake may take `time_max`, whoever dialled.
+fn transport(
+    keypair: &Keypair,
+    time_max: Duration,
+) -> Result<Boxed<(PeerId, StreamMuxerBox)>, NetworkError> {
     let noise = noise::Config::new(keypair)
         .map_err(|error| NetworkError::Setup(format!("noise: {error}")))?;
     let mut yamux = yamux::Config::default();
@@ -83,7 +88,7 @@ fn transport(keypair: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, Netwo
         .map(|(id, muxer), _| (id, StreamMuxerBox::new(PromptClose::new(muxer))));
 
     let mut config = quic::Config::new(keypair);
-    config.handshake_timeout = HANDSHAKE_MAX;
+    config.handshake_timeout = time_max;
     config.max_idle_timeout = SILENCE_MAX.as_millis() as u32;
     config.keep_alive_interval = PING_INTERVAL;
     config.max_concurrent_stream_limit = STREAMS_MAX;
@@ -93,5 +98,5 @@ fn transport(keypair: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, Netwo
         quic::tokio::Transport::new(config).map(|(id, muxer), _| (id, StreamMuxerBox::new(muxer)));
 
     let either = tcp.or_transport(quic).map(|either, _| either.into_inner());
-    Ok(TransportTimeout::new(either, HANDSHAKE_MAX).boxed())
+    Ok(TransportTimeout::new(either, time_max).boxed())
 }

@@ -6,8 +6,8 @@ use futures::future::BoxFuture;
 use hpaxos_consensus::{LogName, NetworkId, Peer};
 use hpaxos_learner_graph::AcceptorId;
 use hpaxos_node::network::{
-    Bytes, Intake, Multiaddr, Network, NetworkConfig, NetworkError, PeerId, PeerStatus, Refused,
-    Validator, Verdict, peer_id,
+    Bytes, Intake, Multiaddr, Network, NetworkConfig, NetworkError, PeerId, PeerStatus,
+    PendingLimits, Refused, Validator, Verdict, peer_id,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -133,6 +133,11 @@ impl Plan {
             validators: (0..count).filter(|&other| other != number).map(validator).collect(),
             listen: vec![listen.parse().unwrap()],
             logs: vec![log()],
+            pending: PendingLimits {
+                max: 64,
+                per_address_max: 8,
+                time_max: Duration::from_secs(5),
+            },
             followers_max: 0,
             followers_allowed: Vec::new(),
         };

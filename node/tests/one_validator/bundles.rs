@@ -202,6 +202,9 @@ fn a_node_says_what_it_knows() {
     world.ask(&["query", "balance", "blue", &"22".repeat(32)]).expect(0, "nothing");
     world.ask(&["query", "balance", "green", "bob.json"]).expect(1, "runs no log of chain `green`");
     world.ask(&["query", "balance", "blue", "zoe"]).expect(2, "`zoe` is nobody");
+    let upper = format!("http://{}/v1/chains/blue/balances/{}", world.api, "AB".repeat(32));
+    let asked = ureq::get(upper).call();
+    assert!(matches!(asked, Err(ureq::Error::StatusCode(400))), "hex is lower-case: {asked:?}");
     world.signed("seat.json", &["red: delete red+blue:seat/12C"], &[], &["alice.json"]);
     let said = world.submit("seat.json");
     let id = said.expect(0, "committed").out.lines().next().unwrap().to_owned();

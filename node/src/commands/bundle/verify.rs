@@ -73,7 +73,11 @@ fn print(receipt: &Receipt, checks: &[ReceiptCheck]) {
     receipt.chains.iter().for_each(|(name, chain)| line(say(name, chain)));
     let mut columns = Columns::new(&["", ""]);
     for check in checks {
-        let holds = if check.holds { styled(GOOD, "holds") } else { styled(BAD, "does not hold") };
+        let holds = match (check.what, check.holds) {
+            (Checked::Unproven, true) => styled(WARN, "cannot be proven"),
+            (_, true) => styled(GOOD, "holds"),
+            (_, false) => styled(BAD, "does not hold"),
+        };
         let chain = check.chain.as_ref().map(|chain| format!("{chain}: ")).unwrap_or_default();
         columns.row([format!("{chain}{}", words(check.what)), holds]);
     }
@@ -87,5 +91,6 @@ fn words(what: Checked) -> &'static str {
         Checked::Chains => "the chains are the bundle's",
         Checked::Result => "the result is under its root",
         Checked::History => "the history follows",
+        Checked::Unproven => "it was in no block",
     }
 }

@@ -1,39 +1,37 @@
-//! A node, put together: store, engine, executor, network, and what the API asks.
+//! A node, put together and stopped: store, engine, executor, network.
 
+use super::threads::{Thread, drive, join, spawn};
+use super::{Node, WAITING, logs_of};
 use crate::config::Config;
 use crate::driver::{
-    Detail, Driver, Ears, EngineStatus, INPUTS_MAX, Input, LogSetting, Parts as DriverParts, Tracer,
+    Detail, Driver, Ears, INPUTS_MAX, Input, LogSetting, Parts as DriverParts, Tracer,
 };
-use crate::events::{Event, Events};
+use crate::events::Events;
 use crate::executor::{Decisions, Executor, Parts as ExecutorParts};
 use crate::home;
 use crate::intake::{Checked, Remembered};
 use crate::judge::Judge;
-use crate::mempool::{Added, Limits, Mempool, Source};
+use crate::mempool::{Limits, Mempool, Source};
 use crate::metrics::Metrics;
-use crate::network::{Network, NetworkConfig, NetworkError, Validator};
+use crate::network::{Network, NetworkConfig, NetworkError, PendingLimits, Validator};
 use crate::store::{LogIndex, Store, StoreError};
 use crate::views::{LogViews, Views};
 use ed25519_dalek::SigningKey;
 use hpaxos_consensus::message::{Keys, KeysError};
-use hpaxos_consensus::{Config as ReplicaConfig, LogName, NetworkId, Trust, TrustError};
+use hpaxos_consensus::{Config as ReplicaConfig, LogName, Trust, TrustError};
 use hpaxos_learner_graph::search::Effort;
 use hpaxos_learner_graph::{AcceptorId, LearnerGraph};
-use hpaxos_ledger::{Bundle, BundleId, LogRules, Receipt, Refusal, atomicity};
+use hpaxos_ledger::{Bundle, LogRules, atomicity};
 use libp2p::Multiaddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tracing::info;
 
 /// Steps spent on saying what a log's atomicity rests on; beyond, a bound is told.
 const ATOMICITY_STEPS: u64 = 20_000_000;
-
-/// Bundles that waited when the node stopped, in the store.
-pub(crate) const WAITING: &str = "waiting";
 
 /// What a node is made of.
 pub struct Setup {
@@ -81,56 +79,6 @@ pub enum NodeError {
     Panicked(&'static str),
 }
 
-/// What became of a bundle that was brought.
-pub enum Submitted {
-    /// It waits, or was here before.
-    Taken {
-        /// Its id.
-        id: BundleId,
-        /// Whether it was here before.
-        duplicate: bool,
-    },
-    /// It is not taken.
-    Refused(Refusal),
-    /// There is no room now.
-    Busy,
-}
-
-/// A log of a node.
-pub struct LogInfo {
-    /// Its name.
-    pub name: String,
-    /// Its trust model.
-    pub trust: Arc<Trust>,
-}
-
-/// A running node, for those who ask it.
-pub struct Node {
-    /// Its name.
-    pub name: String,
-    /// The network.
-    pub id: NetworkId,
-    /// Who trusts whom.
-    pub graph: Arc<LearnerGraph>,
-    /// The logs that it runs.
-    pub logs: Vec<LogInfo>,
-    /// The store.
-    pub store: Arc<Store>,
-    /// What was executed.
-    pub views: Arc<Views>,
-    /// What waits.
-    pub mempool: Arc<Mempool>,
-    /// What happens.
-    pub events: Events,
-    /// Figures.
-    pub metrics: Metrics,
-    /// Links.
-    pub network: Network,
-    /// The engine.
-    pub engine: watch::Receiver<EngineStatus>,
-    judge: Arc<Judge>,
-}
-
 /// The threads of a node.
 pub struct Running {
     /// For those who ask.
@@ -139,33 +87,9 @@ pub struct Running {
     pub listening: Vec<Multiaddr>,
     inputs: mpsc::Sender<Input>,
     decisions: Decisions,
-    driver: Option<thread::JoinHandle<Result<(), StoreError>>>,
-    executor: Option<thread::JoinHandle<Result<(), StoreError>>>,
+    driver: Option<Thread>,
+    executor: Option<Thread>,
     ended: mpsc::Receiver<()>,
-}
-
-/// The logs that a node runs, in the order of their numbers: those of which it is an acceptor, or those that a follower
-/// names.
-///
-/// # Errors
-/// If a log's graph is too hard.
-pub fn logs_of(
-    graph: &LearnerGraph,
-    me: Option<AcceptorId>,
-    config: &Config,
-) -> Result<Vec<LogInfo>, TrustError> {
-    let mut logs = Vec::new();
-    for log in graph.every_log() {
-        let runs = match me {
-            Some(me) => log.acceptors().contains(me),
-            None => config.logs.iter().any(|name| name == log.name()),
-        };
-        if runs {
-            let name = log.name().to_owned();
-            logs.push(LogInfo { name, trust: Arc::new(Trust::new(log)?) });
-        }
-    }
-    Ok(logs)
 }
 
 impl Running {
@@ -178,21 +102,20 @@ impl Running {
         let graph = Arc::new(graph.clone());
         let config = &setup.config;
         let logs = logs_of(&graph, setup.me, config)?;
-        let names: Vec<&str> = logs.iter().map(|log| log.name.as_str()).collect();
-        let keys = Keys::new(*id, &graph, names.iter().copied())?;
+        let keys = Keys::new(*id, &graph, logs.iter().map(|trust| trust.log().name()))?;
         let owner = setup.key.verifying_key().to_bytes();
         let store = Arc::new(Store::open(&setup.store, *id, &owner)?);
 
         let rules: Vec<LogRules> =
-            logs.iter().map(|log| LogRules::new(*id, &graph, log.trust.log(), genesis)).collect();
-        let views = logs.iter().map(|log| {
-            let learners = log.trust.learners().iter();
+            logs.iter().map(|trust| LogRules::new(*id, &graph, trust.log(), genesis)).collect();
+        let views = logs.iter().map(|trust| {
+            let learners = trust.learners().iter();
             let chains = learners.map(|learner| (graph.learner_name(learner).to_owned(), learner));
             let mut effort = Effort::steps(ATOMICITY_STEPS);
             LogViews {
-                name: log.name.clone(),
+                name: trust.log().name().to_owned(),
                 chains: chains.collect(),
-                atomicity: atomicity(&graph, log.trust.log(), &mut effort),
+                atomicity: atomicity(&graph, trust.log(), &mut effort),
             }
         });
         let views = Arc::new(Views::new(*id, store.clone(), views.collect()));
@@ -218,18 +141,13 @@ impl Running {
             tracer: tracer.clone(),
             driver: inputs.clone(),
         };
-        let of_executor = rules.iter().cloned().zip(logs.iter().map(|log| log.trust.clone()));
+        let of_executor = rules.iter().cloned().zip(logs.iter().cloned());
         let (executor, decisions) = Executor::new(parts, genesis, of_executor.collect())?;
         wake_up(&store, &views, &mempool, &judge)?;
 
         let intake = Checked {
             keys,
             remembered: Remembered::default(),
-            logs: logs
-                .iter()
-                .enumerate()
-                .map(|(index, log)| (LogName(log.name.as_str().into()), LogIndex(index as u16)))
-                .collect(),
             driver: inputs.clone(),
             links,
             judge: judge.clone(),
@@ -240,10 +158,10 @@ impl Running {
         };
         let (network, listening) = Network::start(network_config(&setup), Arc::new(intake)).await?;
 
-        let settings = logs.iter().enumerate().map(|(index, log)| {
-            let me = setup.me.filter(|me| log.trust.acceptors().contains(*me));
+        let settings = logs.iter().enumerate().map(|(index, trust)| {
+            let me = setup.me.filter(|me| trust.acceptors().contains(*me));
             let signer = Arc::new(setup.key.clone());
-            let mut of_log = ReplicaConfig::new(*id, log.trust.clone(), me, signer);
+            let mut of_log = ReplicaConfig::new(*id, trust.clone(), me, signer);
             of_log.depth = config.consensus.depth;
             of_log.first_timer = config.consensus.first_timer();
             of_log.parked_bytes_max = config.consensus.parked_bytes_max;
@@ -350,12 +268,11 @@ fn wake_up(
 fn tracer(
     setup: &Setup,
     graph: &Arc<LearnerGraph>,
-    logs: &[LogInfo],
+    logs: &[Arc<Trust>],
 ) -> Result<Option<Tracer>, NodeError> {
     let Some((path, detail)) = &setup.trace else { return Ok(None) };
-    let trusts: Vec<Arc<Trust>> = logs.iter().map(|log| log.trust.clone()).collect();
     let who = (setup.config.name.as_str(), setup.network.id);
-    let tracer = Tracer::new(path, *detail, who, (graph.clone(), &setup.graph_path), &trusts);
+    let tracer = Tracer::new(path, *detail, who, (graph.clone(), &setup.graph_path), logs);
     tracer.map(Some).map_err(|error| NodeError::Trace { path: path.clone(), error })
 }
 
@@ -372,150 +289,22 @@ fn network_config(setup: &Setup) -> NetworkConfig {
             addresses: declared.addresses.iter().filter_map(|one| one.parse().ok()).collect(),
         })
     });
-    let followers = &setup.config.p2p.followers;
+    let p2p = &setup.config.p2p;
+    let followers = &p2p.followers;
     let allowed = followers.allow.iter().filter_map(|key| crate::network::peer_id(&key.0));
     NetworkConfig {
         identity: setup.key.clone(),
         network: setup.network.id,
         name: setup.config.name.clone(),
         validators: validators.collect(),
-        listen: setup.config.p2p.listen.clone(),
+        listen: p2p.listen.clone(),
         logs: graph.every_log().iter().map(|log| LogName(log.name().into())).collect(),
+        pending: PendingLimits {
+            max: p2p.pending_max as usize,
+            per_address_max: p2p.pending_per_address_max as usize,
+            time_max: Duration::from_millis(p2p.handshake_timeout_ms),
+        },
         followers_max: followers.max as usize,
         followers_allowed: allowed.collect(),
-    }
-}
-
-type Thread = thread::JoinHandle<Result<(), StoreError>>;
-
-fn spawn(
-    name: &str,
-    ending: mpsc::Sender<()>,
-    run: impl FnOnce() -> Result<(), StoreError> + Send + 'static,
-) -> Thread {
-    // However it ends, the sender is dropped or used.
-    let run = move || {
-        let _ends = Ends(ending);
-        run()
-    };
-    thread::Builder::new()
-        .name(name.into())
-        .spawn(run)
-        .expect("the system gives this process threads")
-}
-
-/// Tells that its thread ended, also by a panic.
-struct Ends(mpsc::Sender<()>);
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        let _ = self.0.try_send(());
-    }
-}
-
-async fn join(name: &'static str, thread: Option<Thread>) -> Result<(), NodeError> {
-    let Some(thread) = thread else { return Ok(()) };
-    let joined = tokio::task::spawn_blocking(move || thread.join()).await;
-    match joined {
-        Ok(Ok(result)) => Ok(result?),
-        Ok(Err(_)) | Err(_) => Err(NodeError::Panicked(name)),
-    }
-}
-
-/// Runs the driver on this thread, which does nothing else: it waits for the disk.
-fn drive(driver: Driver, ears: Ears) -> Result<(), StoreError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    runtime.expect("the system gives this process a clock").block_on(driver.run(ears))
-}
-
-impl Node {
-    /// Takes a bundle that somebody brings, and passes it on.
-    pub fn submit(&self, bundle: Bundle, source: Source) -> Submitted {
-        use hpaxos_ledger::Code;
-        let name = &bundle.body.log;
-        let Some(log) = self.views.log(name) else {
-            let mine: Vec<&str> = self.logs.iter().map(|log| log.name.as_str()).collect();
-            let message = match self.graph.log(name) {
-                Some(_) => {
-                    format!("this node does not run the log `{name}`; it runs {}", mine.join(", "))
-                }
-                None => {
-                    format!("the network has no log `{name}`; this node runs {}", mine.join(", "))
-                }
-            };
-            return Submitted::Refused(Refusal::new(Code::Malformed, message).at("log"));
-        };
-        let slot = self.views.height(log).unwrap_or(0);
-        let id = match bundle.check(self.judge.rules(log), slot) {
-            Ok(id) => id,
-            Err(refusal) => return Submitted::Refused(refusal),
-        };
-        if self.views.is_used(log, &id) {
-            return Submitted::Taken { id, duplicate: true };
-        }
-        if let Some(refusal) = self.views.wrong_home(log, &bundle) {
-            return Submitted::Refused(refusal);
-        }
-        let name = LogName(name.as_str().into());
-        let bytes = bundle.to_bytes();
-        match self.mempool.add(log, id, Arc::new(bundle), source) {
-            Added::New => self.network.gossip(&name, bytes),
-            Added::Known => return Submitted::Taken { id, duplicate: true },
-            Added::Full => return Submitted::Busy,
-        }
-        Submitted::Taken { id, duplicate: false }
-    }
-
-    /// What is known of a bundle, in whichever log it is.
-    pub fn receipt(&self, id: &BundleId) -> Option<Receipt> {
-        self.views
-            .logs()
-            .find_map(|(log, _)| self.views.receipt(log, id, self.mempool.get(log, id)))
-    }
-
-    /// Whether a quorum's worth of peers is connected, so that this node can take part in some log.
-    pub fn is_ready(&self) -> bool {
-        let peers = self.network.peers();
-        let mut connected = hpaxos_learner_graph::AcceptorSet::EMPTY;
-        for peer in peers.borrow().iter().filter(|peer| peer.link.is_some()) {
-            if let hpaxos_consensus::Peer::Acceptor(acceptor) = peer.peer {
-                connected.insert(acceptor);
-            }
-        }
-        if let Some(me) = self.graph.acceptor(&self.name) {
-            connected.insert(me);
-        }
-        self.logs.iter().any(|log| {
-            let learners = log.trust.learners();
-            learners.iter().any(|learner| log.trust.log().is_quorum(learner, &connected))
-        })
-    }
-
-    /// Tells of links that come and go.
-    pub fn tell_of_links(self: &Arc<Self>) {
-        let node = self.clone();
-        let mut peers = node.network.peers();
-        tokio::spawn(async move {
-            let mut up = std::collections::BTreeSet::new();
-            loop {
-                let now: std::collections::BTreeSet<String> = peers
-                    .borrow_and_update()
-                    .iter()
-                    .filter(|peer| peer.link.is_some())
-                    .map(|peer| peer.name.to_string())
-                    .collect();
-                for peer in now.difference(&up) {
-                    node.events.send(Event::Up { peer: peer.clone() });
-                }
-                for peer in up.difference(&now) {
-                    node.events.send(Event::Down { peer: peer.clone() });
-                }
-                node.metrics.set_peers(now.len());
-                up = now;
-                if peers.changed().await.is_err() {
-                    return;
-                }
-            }
-        });
     }
 }
