@@ -4,8 +4,11 @@ use super::InFolder;
 use anyhow::Result;
 use clap::Args;
 use hpaxos_node::client::Client;
+use hpaxos_node::waiting;
+use hpaxos_testnet::folder::Folder;
 use hpaxos_testnet::show::{columns, heights, line};
 use serde_json::json;
+use std::time::{Duration, Instant};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -14,12 +17,37 @@ pub struct Arguments {
     /// Answers in JSON.
     #[arg(long)]
     json: bool,
+    /// Waits until every node is ready, at most so long, as in 60s.
+    #[arg(long, value_name = "TIME", value_parser = waiting::read)]
+    wait: Option<Duration>,
+}
+
+/// Between two looks whether everybody is ready.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Waits until all nodes of the network are ready, or the time is over.
+fn wait(folder: &Folder, patience: Duration) {
+    let deadline = Instant::now() + patience;
+    let is_ready = || {
+        let network = folder.network().ok()?;
+        let ready = network.validators.iter().all(|node| {
+            node.api.is_some_and(|api| Client::new(&api.to_string()).is_ready().unwrap_or(false))
+        });
+        ready.then_some(())
+    };
+    while is_ready().is_none() && Instant::now() < deadline {
+        std::thread::sleep(LOOK_EVERY);
+    }
 }
 
 impl Arguments {
     /// Whether every node is up.
     pub fn run(self) -> Result<bool> {
-        let network = self.folder.open().network()?;
+        let folder = self.folder.open();
+        if let Some(patience) = self.wait {
+            wait(&folder, patience);
+        }
+        let network = folder.network()?;
         let asked = network.validators.iter().map(|node| {
             let client = node.api.map(|api| Client::new(&api.to_string()));
             (node, client.and_then(|client| client.logs().ok()))
