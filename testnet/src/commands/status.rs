@@ -4,11 +4,15 @@ use super::InFolder;
 use anyhow::Result;
 use clap::Args;
 use hpaxos_node::client::Client;
+use hpaxos_node::control::ask;
 use hpaxos_node::waiting;
+use hpaxos_testnet::control::Request;
 use hpaxos_testnet::folder::Folder;
 use hpaxos_testnet::show::{columns, heights, line};
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -17,27 +21,25 @@ pub struct Arguments {
     /// Answers in JSON.
     #[arg(long)]
     json: bool,
-    /// Waits until every node is ready, at most so long, as in 60s.
+    /// Waits until the network has started and told its story, at most so long, as in 60s.
     #[arg(long, value_name = "TIME", value_parser = waiting::read)]
     wait: Option<Duration>,
 }
 
-/// Between two looks whether everybody is ready.
+/// Between two looks whether there is a network.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Waits until all nodes of the network are ready, or the time is over.
+/// Waits until the network of a folder has started, or the time is over.
 fn wait(folder: &Folder, patience: Duration) {
-    let deadline = Instant::now() + patience;
-    let is_ready = || {
-        let network = folder.network().ok()?;
-        let ready = network.validators.iter().all(|node| {
-            node.api.is_some_and(|api| Client::new(&api.to_string()).is_ready().unwrap_or(false))
-        });
-        ready.then_some(())
-    };
-    while is_ready().is_none() && Instant::now() < deadline {
-        std::thread::sleep(LOOK_EVERY);
-    }
+    let (say, said) = mpsc::channel();
+    let socket = folder.control_path();
+    thread::spawn(move || {
+        while ask(&socket, &Request::Ready).is_err() {
+            thread::sleep(LOOK_EVERY);
+        }
+        let _ = say.send(());
+    });
+    let _ = said.recv_timeout(patience);
 }
 
 impl Arguments {
