@@ -10,6 +10,8 @@ TOOLS := $(CACHE)/tools
 export PATH := $(TOOLS)/bin:$(HOME)/.cargo/bin:$(PATH)
 export CARGO_TERM_COLOR ?= auto
 
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
 # A compiler cache where there is one; it serves RocksDB's C++ too.
 ifneq (,$(shell command -v sccache 2>/dev/null))
 export RUSTC_WRAPPER ?= sccache
@@ -19,7 +21,7 @@ CARGO_DENY := 0.20.2
 TYPOS := 1.52.0
 CARGO_FUZZ := 0.13.1
 
-.PHONY: help setup test testnet ci format clippy docs deny typos audit long bench fuzz tools
+.PHONY: help setup test testnet install programs archive ci format clippy docs deny typos audit long bench fuzz tools
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1|/' | column -t -s '|'
@@ -27,14 +29,34 @@ help: ## Show this list.
 setup: ## Check for what the build needs, and install it where that is allowed.
 	@scripts/setup.sh
 
-testnet: setup ## Run a local multi-chain network.
-	@echo "make testnet: not there yet. The validator is still to come; what exists today studies learner graphs:" >&2
-	@echo "  cargo run -p hpaxos-node -- graph analyze learner-graph/examples/two-chains.toml" >&2
-	@exit 1
+# The profile of the tests, so that RocksDB is built once.
+ARGS ?= --load 20/s --for 60s
+testnet: setup ## Run a local multi-chain network; ARGS="--load 50/s" keeps it running, see `hpaxos-testnet up --help`.
+	cargo build --workspace --bins --locked
+	$(TARGET)/debug/hpaxos-testnet up $(ARGS)
+	@echo
+	@echo "To keep one running:   make testnet ARGS=\"--load 50/s\"     until Ctrl-C"
+	@echo "To do things to it:    export PATH=$(abspath $(TARGET))/debug:\$$PATH     in another terminal, and then"
+	@echo "                       hpaxos-testnet status, kill v1, restart v1, partition, byzantine: see --help"
+	@echo "To send a bundle:      the first session of README.md"
 
 test: setup ## Run all tests.
 	cargo test --workspace --locked
 	cargo test --locked -p hpaxos-spec --features mutants --test mutants --test dag_twin -- broken_rules known_seeds
+
+# One build for all programs: with an own one for each, RocksDB might be built for each.
+PROFILE ?= release
+PROGRAMS := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+programs: setup
+	cargo build --workspace --bins --locked --profile $(PROFILE)
+
+PREFIX ?= $(or $(CARGO_HOME),$(HOME)/.cargo)
+install: programs ## Install the programs into PREFIX/bin, by default ~/.cargo/bin.
+	mkdir -p $(PREFIX)/bin
+	install -m 755 $(addprefix $(PROGRAMS)/,hpaxos hpaxos-testnet hpaxos-spec) $(PREFIX)/bin
+
+archive: programs ## Pack the programs of a release into dist/.
+	scripts/archive.sh $(PROGRAMS)
 
 ci: test format clippy docs deny typos ## Everything that has to pass.
 

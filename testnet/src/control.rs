@@ -6,6 +6,8 @@ use std::str::FromStr;
 /// What a running network is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
+    /// Answer once everybody is ready, and the story is told.
+    Ready,
     /// Kill a node, as a power cut does.
     Kill(String),
     /// Stop a node in its tracks.
@@ -23,6 +25,7 @@ pub enum Request {
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Request::Ready => f.write_str("ready"),
             Request::Kill(node) => write!(f, "kill {node}"),
             Request::Pause(node) => write!(f, "pause {node}"),
             Request::Restart(node) => write!(f, "restart {node}"),
@@ -42,6 +45,7 @@ impl FromStr for Request {
     fn from_str(line: &str) -> Result<Self, String> {
         let words: Vec<&str> = line.split_whitespace().collect();
         Ok(match words[..] {
+            ["ready"] => Request::Ready,
             ["kill", node] => Request::Kill(node.into()),
             ["pause", node] => Request::Pause(node.into()),
             ["restart", node] => Request::Restart(node.into()),
@@ -82,6 +86,7 @@ mod tests {
         let groups = groups_of("v1,v2 | v3 , v4|v5").unwrap();
         assert_eq!(groups, [vec!["v1", "v2"], vec!["v3", "v4"], vec!["v5"]]);
         for request in [
+            Request::Ready,
             Request::Kill("v1".into()),
             Request::Partition(groups),
             Request::Partition(Vec::new()),

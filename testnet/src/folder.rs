@@ -12,7 +12,7 @@
 //! | `lock`, `control.sock` | held and served by the running `hpaxos-testnet up` |
 
 use crate::topology::Topology;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use ed25519_dalek::SigningKey;
 use hpaxos_consensus::NetworkId;
 use hpaxos_learner_graph::file;
@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -139,8 +140,11 @@ impl Folder {
     /// If there is no network here.
     pub fn network(&self) -> Result<NetworkFile> {
         let path = self.network_path();
-        let text = fs::read_to_string(&path).with_context(|| {
-            format!("{} holds no network: `hpaxos-testnet up` makes one", self.0.display())
+        let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                anyhow!("{} holds no network: `hpaxos-testnet up` makes one", self.0.display())
+            }
+            _ => anyhow!("cannot read {}: {error}", path.display()),
         })?;
         serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
     }
@@ -172,7 +176,8 @@ impl Folder {
             );
         }
         let home = if there { Home::open(&self.0)? } else { Home::create(&self.0)? };
-        let lock = home.lock().context("a network runs here already")?;
+        let lock =
+            home.lock().context("a network runs here already; `hpaxos-testnet down` ends it")?;
         self.check_orphans()?;
         let old = match known {
             Some(known) if !fresh && known != fingerprint => bail!(
@@ -214,8 +219,9 @@ impl Folder {
         for node in network.validators {
             if node.home.exists() {
                 let alive = Home::open(&node.home).and_then(|home| home.lock());
-                alive
-                    .context("`hpaxos-testnet down` stops what an earlier network left running")?;
+                alive.context(
+                    "an earlier network left nodes running; `hpaxos-testnet down` stops them",
+                )?;
             }
         }
         Ok(())
@@ -323,7 +329,7 @@ impl Prepared {
         let path = home.config_path();
         fs::write(&path, settings.to_string())
             .with_context(|| format!("cannot write {}", path.display()))?;
-        Config::read(&path).context("made of the topology's [config]")?;
+        Config::read(&path).map_err(|error| anyhow!("made of the topology's [config]: {error}"))?;
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 mod commands;
 
 use clap::{Parser, Subcommand};
-use commands::{act, down, status, traitor, up};
+use commands::{act, api, down, status, traitor, up};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -24,10 +24,16 @@ enum Command {
     Up(Box<up::Arguments>),
     /// Shows where the nodes are, and how far.
     #[command(
-        after_help = "Examples:\n  hpaxos-testnet status\n  hpaxos-testnet status --json\n\n\
+        after_help = "Examples:\n  hpaxos-testnet status\n  hpaxos-testnet status --json\n  \
+        hpaxos-testnet status --wait 60s    after an `up` in the background\n\n\
         Exit code: 0 every node answers, 1 one does not, 2 there is no network."
     )]
     Status(status::Arguments),
+    /// Prints the address of a node's API, for `hpaxos … --api` and curl.
+    #[command(after_help = "Examples:\n  hpaxos status --api $(hpaxos-testnet api v3)\n  \
+        curl $(hpaxos-testnet api v3)/v1/logs\n\n\
+        Exit code: 0 there it is, 1 the node is down, 2 there is no such node, or no network.")]
+    Api(api::Arguments),
     /// Ends the running network, also one whose `up` died.
     #[command(after_help = "Example:\n  hpaxos-testnet down\n\n\
         Exit code: 0 nothing runs any more, 2 something still does.")]
@@ -65,6 +71,7 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Up(arguments) => arguments.run(),
         Command::Status(arguments) => arguments.run(),
+        Command::Api(arguments) => arguments.run(),
         Command::Down(arguments) => arguments.run().map(|()| true),
         Command::Kill(arguments) => arguments.kill().map(|()| true),
         Command::Pause(arguments) => arguments.pause().map(|()| true),

@@ -210,14 +210,9 @@ impl Story<'_> {
         for (chain, of_chain) in &receipt.chains {
             let slot = of_chain.slot.map_or(String::new(), |slot| format!(" in slot {slot}"));
             let why = of_chain.abort.as_ref().map_or(String::new(), |abort| {
-                let why = serde_json::to_value(abort).unwrap_or_default();
-                let text = |key: &str| why[key].to_string().replace('"', "");
-                format!(
-                    ": operation {} on {}: {}",
-                    text("operation"),
-                    text("chain"),
-                    text("reason")
-                )
+                let reason = serde_json::to_value(abort.reason).unwrap_or_default();
+                let reason = reason.as_str().unwrap_or_default();
+                format!(": operation {} of {} failed, {reason}", abort.operation + 1, abort.chain)
             });
             self.say(format!("  {chain:<6} {}{slot}{why}", word(of_chain.status)));
         }

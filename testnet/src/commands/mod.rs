@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod act;
+pub mod api;
 pub mod down;
 pub mod status;
 pub mod traitor;

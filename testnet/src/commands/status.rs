@@ -4,8 +4,15 @@ use super::InFolder;
 use anyhow::Result;
 use clap::Args;
 use hpaxos_node::client::Client;
+use hpaxos_node::control::ask;
+use hpaxos_node::waiting;
+use hpaxos_testnet::control::Request;
+use hpaxos_testnet::folder::Folder;
 use hpaxos_testnet::show::{columns, heights, line};
 use serde_json::json;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -14,12 +21,35 @@ pub struct Arguments {
     /// Answers in JSON.
     #[arg(long)]
     json: bool,
+    /// Waits until the network has started and told its story, at most so long, as in 60s.
+    #[arg(long, value_name = "TIME", value_parser = waiting::read)]
+    wait: Option<Duration>,
+}
+
+/// Between two looks whether there is a network.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Waits until the network of a folder has started, or the time is over.
+fn wait(folder: &Folder, patience: Duration) {
+    let (say, said) = mpsc::channel();
+    let socket = folder.control_path();
+    thread::spawn(move || {
+        while ask(&socket, &Request::Ready).is_err() {
+            thread::sleep(LOOK_EVERY);
+        }
+        let _ = say.send(());
+    });
+    let _ = said.recv_timeout(patience);
 }
 
 impl Arguments {
     /// Whether every node is up.
     pub fn run(self) -> Result<bool> {
-        let network = self.folder.open().network()?;
+        let folder = self.folder.open();
+        if let Some(patience) = self.wait {
+            wait(&folder, patience);
+        }
+        let network = folder.network()?;
         let asked = network.validators.iter().map(|node| {
             let client = node.api.map(|api| Client::new(&api.to_string()));
             (node, client.and_then(|client| client.logs().ok()))

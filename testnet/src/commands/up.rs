@@ -243,8 +243,10 @@ impl Arguments {
                 () = signals.wait() => break,
                 Some((request, answer)) = asked.recv() => {
                     let down = request == Request::Down;
+                    let asks = request == Request::Ready;
                     let done = act(fleet, request).await;
                     match &done {
+                        Ok(_) if asks => {}
                         Ok(what) => screen.say(what),
                         Err(error) => screen.say(format_args!("{error:#}")),
                     }
@@ -435,6 +437,7 @@ fn aim(target: &Target, fleet: &Fleet, seen: &BTreeMap<String, Logs>) {
 /// Does what the network is told, and says what was done.
 async fn act(fleet: &mut Fleet, request: Request) -> Result<String> {
     Ok(match request {
+        Request::Ready => "ready".to_owned(),
         Request::Kill(node) => {
             fleet.kill(&node).await?;
             format!("{node} is killed")
