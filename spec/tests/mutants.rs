@@ -15,8 +15,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Time for the search for one seed that kills, on one core.
-const SEARCH: Duration = Duration::from_secs(60);
+/// Time for the search for one seed that kills, on one core. Seconds are enough for nearly all; three minutes were not
+/// for the one that keeps evidence to itself.
+const SEARCH: Duration = Duration::from_secs(300);
 
 struct Kill {
     mutant: Mutant,
@@ -92,7 +93,7 @@ fn known_seeds_kill_and_spare_the_protocol() {
 }
 
 #[test]
-#[ignore = "takes up to a minute for each mutant; part of `make long`"]
+#[ignore = "takes up to five minutes for a mutant; part of `make long`"]
 fn a_fresh_search_kills_each() {
     let from = std::env::var("HPAXOS_MUTANT_SEED").map_or(1, |text| text.parse().expect("a seed"));
     let only = std::env::var("HPAXOS_MUTANT").ok();

@@ -69,7 +69,7 @@ fn every_property_holds_in_every_storm() {
 fn storms_that_once_found_something() {
     let seeds = [
         1_009_230, 1_010_989, 1_031_481, 1_045_258, 1_055_857, 1_059_795, 1_061_704, 1_064_353,
-        1_082_068, 1_093_921, 3_043_101, 3_095_090,
+        1_082_068, 1_093_921, 3_043_101, 3_095_090, 6_027_860, 7_000_180,
     ];
     all_pass(0..seeds.len() as u64, |index| wanted(seeds[index as usize]));
 }

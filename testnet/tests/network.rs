@@ -168,6 +168,7 @@ fn a_traitor_is_caught_and_a_partition_heals() {
         evidence.into_iter().next()
     });
     assert_eq!((evidence.acceptor.as_str(), evidence.messages.len()), ("v5", 2));
+    wait_for("v5 to be named", || (net.client("v3").graph().ok()?.caught == ["v5"]).then_some(()));
     net.act(&["partition", "v1,v2 | v3,v4,v5,v6,v7,v8"]);
     net.act(&["heal"]);
     let red = net.height("v1", "red+blue", "red");

@@ -285,7 +285,7 @@ impl Engine for Instance {
             Action::Decide { ballot, learners } => self.decide(ballot, learners, out),
             Action::Certify { learner, value } => self.certify(learner, value, out),
             Action::Hear(announcement) => self.hear(announcement, out),
-            Action::Place(acceptor, round) => self.rounds.hear(acceptor, round),
+            Action::Place(acceptor, round) => self.place_in(acceptor, round, out),
             Action::TakeIn => self.take_in(out),
             Action::StopWaiting(round) => self.stop_waiting(round),
             Action::Reply(draft, facts) => self.reply(draft, facts, out),

@@ -251,6 +251,16 @@ impl Instance {
         }
     }
 
+    /// An acceptor spoke in `round`. One that is behind opened the slot late, and may have nobody else to tell it.
+    pub(super) fn place_in(&mut self, acceptor: AcceptorId, round: Round, out: &mut Effects) {
+        self.rounds.hear(acceptor, round);
+        let own = self.config.me.and_then(|me| self.rounds.announcements.get(&me));
+        if let Some(own) = own.filter(|own| own.round > round && Some(acceptor) != self.config.me) {
+            let packet = Packet::Announcement(own.clone());
+            out.send.push((Target::One(Peer::Acceptor(acceptor)), packet));
+        }
+    }
+
     pub(super) fn start_timer(&mut self, out: &mut Effects) {
         let round = self.rounds.round;
         self.rounds.running = Some(round);

@@ -6,10 +6,11 @@ use super::answers::{
 };
 use super::error::Failure;
 use crate::node::Node;
+use crate::store::{SignedPair, signer};
 use axum::Json;
 use axum::extract::{Path, State};
 use hpaxos_consensus::Sends;
-use hpaxos_consensus::message::{Body, Message};
+use hpaxos_consensus::message::Body;
 use hpaxos_ledger::Block;
 use std::collections::BTreeMap;
 
@@ -148,14 +149,12 @@ pub(crate) async fn evidence(State(shared): State<Shared>) -> Result<Json<Vec<Ev
 }
 
 fn described(node: &Node, log: &str, index: u16, bytes: &[u8]) -> Option<Evidence> {
-    let [one, other]: [(Message, [u8; 64]); 2] = borsh::from_slice(bytes).ok()?;
-    let schedule = node.logs[usize::from(index)].schedule();
-    let (kind, signer) = match &one.0.body {
-        Body::Proposal { round, .. } => {
-            ("double-proposal", schedule.proposer(one.0.place.slot, *round))
-        }
-        Body::Reply(reply) => ("fork", reply.acceptor.0),
+    let [one, other]: SignedPair = borsh::from_slice(bytes).ok()?;
+    let kind = match &one.0.body {
+        Body::Proposal { .. } => "double-proposal",
+        Body::Reply(_) => "fork",
     };
+    let signer = signer(&one.0, node.logs[usize::from(index)].schedule());
     let slot = one.0.place.slot.0;
     let encode = |one| hex::encode(borsh::to_vec(one).expect("writing to memory does not fail"));
     let messages = vec![encode(&one), encode(&other)];

@@ -126,6 +126,8 @@ pub struct Driver {
     timers: Timers,
     connected: AcceptorSet,
     followers: Vec<Peer>,
+    /// Against whom there is proof.
+    caught: AcceptorSet,
     status: watch::Sender<EngineStatus>,
     published: Instant,
     stopping: bool,
@@ -140,10 +142,13 @@ impl Driver {
         parts: Parts,
         settings: Vec<LogSetting>,
     ) -> Result<(Self, watch::Receiver<EngineStatus>), StoreError> {
-        let mut logs = Vec::new();
+        let (mut logs, mut caught) = (Vec::new(), AcceptorSet::EMPTY);
         for setting in settings {
-            logs.push(LogDriver::recover(setting, &parts.store)?);
+            let log = LogDriver::recover(setting, &parts.store)?;
+            caught = caught.union(&parts.store.caught(log.index, log.trust.schedule())?);
+            logs.push(log);
         }
+        caught.iter().for_each(|one| parts.metrics.caught(parts.graph.acceptor_name(one)));
         let (status, receiver) = watch::channel(EngineStatus::default());
         let driver = Driver {
             parts,
@@ -151,6 +156,7 @@ impl Driver {
             timers: Timers::default(),
             connected: AcceptorSet::EMPTY,
             followers: Vec::new(),
+            caught,
             status,
             published: Instant::now(),
             stopping: false,

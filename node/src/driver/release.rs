@@ -129,6 +129,7 @@ impl Driver {
                     "caught: signed two conflicting messages; the proof is stored"
                 );
                 self.parts.metrics.caught(acceptor);
+                self.caught.insert(evidence.acceptor());
                 let (log, acceptor) = (name.to_owned(), acceptor.to_owned());
                 self.parts.events.send(events::Event::Caught { log, slot: slot.0, acceptor });
                 if let Some(tracer) = &self.parts.tracer {

@@ -46,7 +46,6 @@ impl Driver {
             return;
         }
         self.published = now;
-        let mut caught = AcceptorSet::EMPTY;
         let mut logs = Vec::new();
         for driver in &self.logs {
             let replica = &driver.replica;
@@ -67,7 +66,6 @@ impl Driver {
             };
             for slot in replica.open_slots() {
                 let Some(instance) = replica.instance(slot) else { continue };
-                caught = caught.union(instance.dag().forked());
                 if !instance.is_decided() {
                     status.open += 1;
                     status.round = status.round.max(instance.round().0);
@@ -84,6 +82,6 @@ impl Driver {
             self.parts.metrics.set_mempool_bundles(&status.log, waiting);
             logs.push(status);
         }
-        self.status.send_replace(EngineStatus { logs, caught });
+        self.status.send_replace(EngineStatus { logs, caught: self.caught });
     }
 }

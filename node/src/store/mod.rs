@@ -9,8 +9,9 @@ mod walk;
 
 pub use walk::{Placed, PlacedBlock};
 
-use hpaxos_consensus::{Evidence, NetworkId, Record, Slot, ValueHash};
-use hpaxos_learner_graph::LearnerId;
+use hpaxos_consensus::message::{Body, Message};
+use hpaxos_consensus::{Evidence, NetworkId, Record, Schedule, Slot, ValueHash};
+use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
 use keys::{block_key, evidence_key, view_key};
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
@@ -111,6 +112,17 @@ impl Turn {
 pub struct Store {
     database: DB,
     network: NetworkId,
+}
+
+/// Two conflicting messages, each with its signature.
+pub type SignedPair = [(Message, [u8; 64]); 2];
+
+/// Who has to have signed a message.
+pub fn signer(message: &Message, schedule: &Schedule) -> AcceptorId {
+    match &message.body {
+        Body::Proposal { round, .. } => schedule.proposer(message.place.slot, *round),
+        Body::Reply(reply) => reply.acceptor.0,
+    }
 }
 
 impl Store {
@@ -236,6 +248,16 @@ impl Store {
     pub fn evidence(&self, log: LogIndex) -> Result<Vec<Vec<u8>>, StoreError> {
         let entries = self.scan(EVIDENCE, log.0.to_be_bytes().to_vec());
         entries.map(|entry| Ok(entry?.1.into_vec())).collect()
+    }
+
+    /// Against whom there is evidence in a log.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn caught(&self, log: LogIndex, schedule: &Schedule) -> Result<AcceptorSet, StoreError> {
+        let stored = self.evidence(log)?;
+        let pairs = stored.iter().filter_map(|bytes| borsh::from_slice::<SignedPair>(bytes).ok());
+        Ok(pairs.map(|[(message, _), _]| signer(&message, schedule)).collect())
     }
 
     /// Something of a log's view.
