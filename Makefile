@@ -89,6 +89,8 @@ bench: setup ## Measure; prints the figures of docs/figures.md.
 	scripts/bench-graph.sh
 	cargo bench --locked -p hpaxos-learner-graph
 	cargo bench --locked -p hpaxos-consensus
+	cargo build --workspace --bins --locked --release
+	scripts/bench-node.sh $(TARGET)/release
 
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))

@@ -1,5 +1,7 @@
 //! Networks of the real programs.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use hpaxos_ledger::{BundleId, Status};
