@@ -510,8 +510,8 @@ async fn so_many_may_be_silent_at_once_and_only_so_long() {
     let mut node = plan.start().await;
     let friend = Plan::new(1, 2, TCP).knows(&node);
     let begun = Instant::now();
-    let froms = ["127.0.0.1", "127.0.0.1", "127.0.0.2"];
-    let granted = futures::future::join_all(froms.map(|from| silent(from, &node))).await;
+    let origins = ["127.0.0.1", "127.0.0.1", "127.0.0.2"];
+    let granted = futures::future::join_all(origins.map(|from| silent(from, &node))).await;
     let refused = silent("127.0.0.3", &node).await;
     await_end(refused).await;
     let mut friend = friend.start().await;
