@@ -86,6 +86,28 @@ pub fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, ReadError> {
     Ok(bytes)
 }
 
+/// Why a file was not written.
+#[derive(Debug, Error)]
+#[error("cannot write {}: {error}", path.display())]
+pub struct WriteError {
+    /// The file.
+    pub path: PathBuf,
+    /// Why not.
+    pub error: io::Error,
+}
+
+/// Writes a file so that nobody ever sees half of it.
+///
+/// # Errors
+/// If the disk says no.
+pub fn write_whole(path: &Path, text: &str) -> Result<(), WriteError> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    std::fs::write(&part, text)
+        .and_then(|()| std::fs::rename(&part, path))
+        .map_err(|error| WriteError { path: path.to_owned(), error })
+}
+
 fn wrong(path: &Path, bytes: &[u8], error: FileError) -> ReadError {
     let text = String::from_utf8_lossy(bytes).into_owned();
     ReadError::Wrong(ErrorInFile { path: path.display().to_string(), text, error })

@@ -2,12 +2,12 @@
 //!
 //! It needs no more than `decide` and `executed` lines, so that real networks under load can afford it.
 
-use hpaxos_consensus::trace::Line;
+use hpaxos_consensus::trace::{Line, TraceError};
 use hpaxos_consensus::{LogName, Slot, ValueHash};
 use hpaxos_learner_graph::{AcceptorSet, Connections, LearnerGraph, LearnerId};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::io::{self, BufRead};
+use std::io::BufRead;
 use thiserror::Error;
 
 /// Something that must be true of a network.
@@ -75,17 +75,9 @@ pub struct Judged {
 /// Why traces cannot be judged.
 #[derive(Debug, Error)]
 pub enum VerdictError {
-    /// The file.
-    #[error("the trace cannot be read: {0}")]
-    Io(#[from] io::Error),
-    /// A line that is none, and not the last one of a node that was killed.
-    #[error("line {line} of the trace: {why}")]
-    Line {
-        /// Which one, from 1.
-        line: usize,
-        /// What is wrong with it.
-        why: serde_json::Error,
-    },
+    /// The file, or a line that is none, and not the last one of a node that was killed.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
     /// A log or learner that the graph does not have.
     #[error("line {line} of the trace names `{name}`, which the learner graph does not have")]
     Unknown {
@@ -152,13 +144,13 @@ impl<'a> Verdict<'a> {
         let mut text = String::new();
         for line in 1.. {
             text.clear();
-            if from.read_line(&mut text)? == 0 {
+            if from.read_line(&mut text).map_err(TraceError::Io)? == 0 {
                 break;
             }
             let parsed: Line = match serde_json::from_str(&text) {
                 Ok(parsed) => parsed,
                 Err(_) if !text.ends_with('\n') => break,
-                Err(why) => return Err(VerdictError::Line { line, why }),
+                Err(why) => return Err(TraceError::Line { line, why }.into()),
             };
             self.line(parsed, &mut of_node).map_err(|name| VerdictError::Unknown { line, name })?;
         }

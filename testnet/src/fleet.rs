@@ -325,12 +325,9 @@ impl Fleet {
     pub async fn restart(&mut self, name: &str) -> Result<()> {
         let place = self.place(name)?;
         let node = &mut self.nodes[place];
-        if let State::Paused(_) = &node.state {
-            let Some(process) = node.take() else { return Ok(()) };
-            // What it has used is told by itself.
-            let now = process.usage();
-            node.past.cpu_ms -= now.cpu_ms.min(node.past.cpu_ms);
-            node.past.write_bytes -= now.write_bytes.min(node.past.write_bytes);
+        if let State::Paused(_) = &node.state
+            && let State::Paused(process) = std::mem::replace(&mut node.state, State::Down)
+        {
             let sent = process.signal(Signal::CONT);
             node.state = State::Up(process);
             return sent;

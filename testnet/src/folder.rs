@@ -19,6 +19,7 @@ use hpaxos_learner_graph::file;
 use hpaxos_learner_graph::{Declarations, LearnerGraph};
 use hpaxos_ledger::network_id;
 use hpaxos_node::config::Config;
+use hpaxos_node::files::write_whole;
 use hpaxos_node::home::{Home, Lock};
 use hpaxos_node::keys::{KeyFile, new_key};
 use serde::{Deserialize, Serialize};
@@ -154,11 +155,7 @@ impl Folder {
     /// # Errors
     /// If the disk says no.
     pub fn write_network(&self, network: &NetworkFile) -> Result<()> {
-        let path = self.network_path();
-        let part = path.with_extension("part");
-        fs::write(&part, serde_json::to_string_pretty(network)?)
-            .and_then(|()| fs::rename(&part, &path))
-            .with_context(|| format!("cannot write {}", path.display()))
+        Ok(write_whole(&self.network_path(), &serde_json::to_string_pretty(network)?)?)
     }
 
     /// Makes the network of `topology`, or takes up the one that is there, unless a `fresh` one is wanted.

@@ -7,7 +7,7 @@ use crate::story::{VALID_SLOTS, signed};
 use ed25519_dalek::SigningKey;
 use hpaxos_consensus::NetworkId;
 use hpaxos_ledger::{Bundle, BundleId, Operation, Part, Status};
-use hpaxos_node::client::{Client, ClientError};
+use hpaxos_node::client::Client;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
@@ -187,17 +187,10 @@ impl Shared {
             return;
         };
         let id = bundle.id(self.target.network);
-        match client.submit(&bundle) {
-            Ok(_) => {}
-            Err(error @ ClientError::Refused(_)) => {
-                self.counts().refuse(error.to_string());
-                return;
-            }
-            Err(error) => {
-                // It may have been taken all the same; nobody said so.
-                self.counts().refuse(error.to_string());
-                return;
-            }
+        // Where nobody answered it may have been taken all the same; nobody said so.
+        if let Err(error) = client.submit(&bundle) {
+            self.counts().refuse(error.to_string());
+            return;
         }
         let status = settled(&client, &id, PATIENCE);
         let latency = due.elapsed();

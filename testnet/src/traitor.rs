@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use hpaxos_learner_graph::LearnerGraph;
 use hpaxos_node::config::Config;
+use hpaxos_node::files::write_whole;
 use hpaxos_node::home::{Home, Network};
 use hpaxos_node::keys::PublicKey;
 use hpaxos_node::node::{Running, Setup};
@@ -82,10 +83,7 @@ pub async fn run(home: &Path, behaviour: Behaviour, addresses: &Path) -> Result<
     }
     let p2p: Vec<String> =
         running.iter().filter_map(|face| face.listening.first().map(ToString::to_string)).collect();
-    let part = addresses.with_extension("part");
-    fs::write(&part, json!({ "p2p": p2p }).to_string())
-        .and_then(|()| fs::rename(&part, addresses))
-        .with_context(|| format!("cannot write {}", addresses.display()))?;
+    write_whole(addresses, &json!({ "p2p": p2p }).to_string())?;
 
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

@@ -14,11 +14,10 @@ pub mod status;
 pub mod store;
 
 use crate::{Outcome, show};
-use anyhow::Context;
 use clap::Args;
 use hpaxos_node::client::ClientError;
 use hpaxos_node::home::{Home, HomeError};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The home to work on.
 #[derive(Args)]
@@ -33,15 +32,6 @@ impl HomeFolder {
     pub fn open(&self) -> Result<Home, HomeError> {
         Home::open(&self.path)
     }
-}
-
-/// Writes a file so that nobody ever sees half of it.
-fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    std::fs::write(&part, text)
-        .and_then(|()| std::fs::rename(&part, path))
-        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A node that refuses has answered: that is a no, not a failure.

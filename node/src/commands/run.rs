@@ -2,7 +2,6 @@
 
 use super::HomeFolder;
 use super::passphrase::Unlock;
-use super::write_whole;
 use crate::Outcome;
 use anyhow::Context;
 use clap::ValueEnum;
@@ -10,6 +9,7 @@ use hpaxos_node::api;
 use hpaxos_node::config::Config;
 use hpaxos_node::control::{self, Request};
 use hpaxos_node::driver::Detail;
+use hpaxos_node::files::write_whole;
 use hpaxos_node::home::Home;
 use hpaxos_node::keys::{PublicKey, no_core_dumps};
 use hpaxos_node::logging::{self, LogLevel};

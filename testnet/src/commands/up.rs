@@ -280,7 +280,6 @@ impl Arguments {
         if let Some(load) = load {
             screen.say("Waiting for what is under way.");
             end.counts = tokio::task::spawn_blocking(move || load.finish()).await?;
-            figures = Figures { seconds: figures.seconds, ..figures };
             let last = meter.read(fleet, &seen, &end.counts);
             (figures.bundles, figures.commit_ms) = (last.bundles, last.commit_ms);
         }

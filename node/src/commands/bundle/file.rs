@@ -1,7 +1,6 @@
 //! Bundles in files.
 
 use crate::commands::passphrase::Unlock;
-use crate::commands::write_whole;
 use crate::show::line;
 use anyhow::{Context, anyhow, bail};
 use ed25519_dalek::SigningKey;
@@ -35,7 +34,7 @@ pub fn write(path: &Path, bundle: &Bundle) -> anyhow::Result<()> {
         line(text);
         return Ok(());
     }
-    write_whole(path, &(text + "\n"))
+    Ok(files::write_whole(path, &(text + "\n"))?)
 }
 
 /// The keys in these files.
