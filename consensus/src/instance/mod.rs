@@ -213,6 +213,8 @@ pub enum Action {
     CatchUp,
     /// Say in which round this acceptor is.
     Announce,
+    /// Say it again, and ask what the others hold.
+    SpeakUp,
     /// Propose.
     Propose {
         /// The round.
@@ -290,10 +292,11 @@ impl Engine for Instance {
             Action::StopWaiting(round) => self.stop_waiting(round),
             Action::Reply(draft, facts) => self.reply(draft, facts, out),
             Action::StartTimer => self.start_timer(out),
-            Action::Rest => self.rest(),
+            Action::Rest => self.rest(out),
             Action::LeaveRound => self.leave_round(out),
             Action::CatchUp => self.catch_up(out),
             Action::Announce => self.announce(out),
+            Action::SpeakUp => self.speak_up(out),
             Action::Propose { round, value } => self.propose(round, value, out),
             Action::AskForBlock(round) => self.ask_for_block(round, out),
             Action::Hurry(round) => self.hurry(round),

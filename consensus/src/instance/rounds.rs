@@ -193,13 +193,13 @@ pub(super) fn may_announce(instance: &Instance, event: &SlotEvent) -> Option<Act
     settled.then_some(Action::Announce)
 }
 
-/// Nothing was said in the slot for a while: others may not know that it is open.
+/// Nobody else has spoken in this round, or not so many that it has a timer: they may not know that the slot is open here, or
+/// may be done with it and have nothing more to say by themselves.
 pub(super) fn may_speak_up(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let SlotEvent::Timer(TimerKind::Quiet) = event else { return None };
-    let me = instance.config.me?;
-    let rounds = &instance.rounds;
-    let unheard = rounds.heard.get(&me).is_none_or(|heard| *heard < rounds.round);
-    (unheard && !instance.is_silent() && !instance.is_decided()).then_some(Action::Announce)
+    let rests = instance.rounds.running != Some(instance.rounds.round);
+    let is_news = rests || !instance.has_spoken();
+    (is_news && !instance.is_decided()).then_some(Action::SpeakUp)
 }
 
 impl Instance {
@@ -274,8 +274,38 @@ impl Instance {
     }
 
     /// Nobody can decide any more in this round, as far as is known: its timer starts again when somebody can.
-    pub(super) fn rest(&mut self) {
+    pub(super) fn rest(&mut self, out: &mut Effects) {
         self.rounds.running = None;
+        self.listen(out);
+    }
+
+    /// Waits for others to speak, as long as the round lasts, unless they need not.
+    fn listen(&self, out: &mut Effects) {
+        if self.is_decided() {
+            return;
+        }
+        let length = self.rounds.length(self.rounds.round);
+        let timer = Timer { slot: self.place.slot, kind: TimerKind::Quiet };
+        out.timers.push((timer, length..length * 11 / 10));
+    }
+
+    /// Whether the others were told that this acceptor is in this round.
+    fn has_spoken(&self) -> bool {
+        let heard = self.config.me.and_then(|me| self.rounds.heard.get(&me));
+        heard.is_some_and(|heard| *heard >= self.rounds.round)
+    }
+
+    /// Says in which round this acceptor is; and if it said so before, asks what the others hold, which brings the slot back
+    /// where it is parked. It goes on until the slot is decided or others are in the round: nobody else may have anything left
+    /// to do here.
+    pub(super) fn speak_up(&mut self, out: &mut Effects) {
+        if self.has_spoken() || self.is_silent() {
+            self.look_at(Target::All, out);
+        }
+        if !self.is_silent() {
+            self.announce(out);
+        }
+        self.listen(out);
     }
 
     /// Follows those who are ahead into the next round.
@@ -292,6 +322,7 @@ impl Instance {
         if let Some(acceptor) = &mut self.acceptor {
             acceptor.stir();
         }
+        self.listen(out);
         let proposer = self.config.trust.schedule().proposer(self.place.slot, round);
         if self.config.me == Some(proposer) || self.rounds.is_dragged() {
             self.wait_a_quarter(out);
