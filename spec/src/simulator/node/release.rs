@@ -54,6 +54,10 @@ impl Node {
         if crashes {
             let mut half = effects;
             let count = world.rng.random_range(0..=half.send.len());
+            // Decisions are shown after everything was sent.
+            if count < half.send.len() {
+                half.decided.clear();
+            }
             half.send.truncate(count);
             self.release(half, world);
             return self.crash(world);
@@ -141,16 +145,26 @@ impl Node {
         world.properties.check(Property::Durability, stored, || {
             format!("{:?} sends {id:?} before it and what lies below is stored", self.me)
         });
-        if !world.first_sent(self.me, message, None) {
+        if world.was_sent(&id) {
             return;
         }
         let slot = message.place.slot;
         let found = self.replica.as_ref().and_then(|replica| replica.instance(slot));
-        let node = found.and_then(|instance| {
-            let dag = instance.dag();
-            dag.find(&id).map(|ix| dag.node(ix))
-        });
-        let Some(node) = node else { return };
+        let found = found.and_then(|instance| Some((instance.dag(), instance.dag().find(&id)?)));
+        let Some((dag, ix)) = found else {
+            world.first_sent(self.me, message, None);
+            return;
+        };
+        // A crash may have come between the disk and the network for what it rests on: whoever gets this one will ask for it.
+        for below in
+            dag.closure(&[ix], |below| below != ix && world.was_sent(&dag.node(below).message.id()))
+        {
+            let below = &dag.node(below).message;
+            if below.signer() == self.me {
+                world.first_sent(self.me, below, None);
+            }
+        }
+        let node = dag.node(ix);
         let ballot = node.facts.ballot;
         if node.kind() != MessageKind::OneA {
             world.properties.replies(self.me, slot, ballot);
