@@ -1,7 +1,8 @@
 //! The store: everything a node must not forget, in one RocksDB.
 //!
-//! Each driver turn is one atomic write with one sync. What executing a block changes is written without a sync: it can be
-//! worked out again from the block.
+//! Each driver turn is one atomic write with one sync. What executing a block changes is not even in the write-ahead log: it can
+//! be worked out again from the block. After a crash the views are as they were at some earlier slot, since their family
+//! goes to disk in the order of its writes.
 
 mod keys;
 mod records;
@@ -289,7 +290,7 @@ impl Store {
         }
     }
 
-    /// Changes a log's view, in one step. Not synced: it can be worked out again.
+    /// Changes a log's view, in one step. After a crash it may be as before: it can be worked out again.
     ///
     /// # Errors
     /// If the disk fails.
@@ -306,7 +307,9 @@ impl Store {
                 None => batch.delete_cf(views, view_key(log, key)),
             }
         }
-        Ok(self.database.write_opt(batch, &WriteOptions::default())?)
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        Ok(self.database.write_opt(batch, &options)?)
     }
 
     /// Keeps something small that is no one's record: how it is found again is its owner's business.
