@@ -13,7 +13,7 @@ pub(super) const ANSWER_MAX: usize = 128;
 /// A connection came up.
 pub(super) fn may_greet(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let SlotEvent::Connected { peer } = event else { return None };
-    (!instance.config.rules.breaks(Mutant::NoGreeting)).then_some(Action::Greet(*peer))
+    (!instance.config.rules.breaks(Mutant::SayOnce)).then_some(Action::Greet(*peer))
 }
 
 /// A peer says what it holds.

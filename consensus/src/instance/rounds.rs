@@ -197,7 +197,8 @@ pub(super) fn may_announce(instance: &Instance, event: &SlotEvent) -> Option<Act
 /// may be done with it and have nothing more to say by themselves.
 pub(super) fn may_speak_up(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let SlotEvent::Timer(TimerKind::Quiet) = event else { return None };
-    let rests = instance.rounds.running != Some(instance.rounds.round);
+    let rests = instance.rounds.running != Some(instance.rounds.round)
+        && !instance.config.rules.breaks(Mutant::SayOnce);
     let is_news = rests || !instance.has_spoken();
     (is_news && !instance.is_decided()).then_some(Action::SpeakUp)
 }

@@ -311,7 +311,7 @@ impl Replica {
     }
 
     fn connected(&mut self, peer: Peer, out: &mut Effects) {
-        if !self.config.rules.breaks(Mutant::NoGreeting) {
+        if !self.config.rules.breaks(Mutant::SayOnce) {
             self.say_highest(Target::One(peer), out);
         }
         if let Peer::Acceptor(acceptor) = peer {

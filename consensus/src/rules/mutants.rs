@@ -114,8 +114,8 @@ mutants! {
     NoTimers = "no-timers",
     /// Missing references are not asked for.
     NeverAsk = "never-ask",
-    /// Announcements and tips are not exchanged when peers meet.
-    NoGreeting = "no-greeting",
+    /// Nothing is said again: not when peers meet, and not while a slot rests undecided.
+    SayOnce = "say-once",
     /// Evidence is kept to oneself.
     KeepEvidence = "keep-evidence",
 }
