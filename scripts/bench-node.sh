@@ -2,7 +2,9 @@
 # What four real validators on loopback do, and what it costs: prints a table. Figures of a machine that does nothing else.
 #
 #   scripts/bench-node.sh [FOLDER-OF-THE-PROGRAMS]     default: target/release
-#   BENCH_SECONDS=60 BENCH_SLOTS_SECONDS=300 scripts/bench-node.sh
+#   BENCH_SECONDS=60 BENCH_SLOTS_SECONDS=400 scripts/bench-node.sh
+#
+# BENCH_SLOTS_SECONDS decides how far the slope of memory is seen.
 set -euo pipefail
 
 programs=$(realpath "${1:-target/release}")
@@ -34,8 +36,15 @@ safe = "overlap"
 [logs."red+blue"]
 learners = ["red", "blue"]
 END
+# The same, but the chains ask for more of each other than each of itself: that takes four sends.
+sed 's/safe = "overlap"/safe = { at-least = 4, of = ["v1", "v2", "v3", "v4"] }/' "$folder/two.toml" > "$folder/four.toml"
 printf 'version = 1\ngraph = "one.toml"\n%s\n' "$fast" > "$folder/slots.toml"
 printf 'version = 1\ngraph = "two.toml"\n[config.consensus]\nslot_ms_min = 0\n' > "$folder/bundles.toml"
+# Slots only where a bundle waits, in one log of two chains.
+for sends in two four; do
+    printf 'version = 1\ngraph = "%s.toml"\n[config.consensus]\nslot_ms_min = 0\nidle_slot_ms = 3600000\n' "$sends" \
+        > "$folder/sends-$sends.toml"
+done
 
 run() { # NAME TOPOLOGY ARGUMENTS...
     local name=$1 topology=$2
@@ -59,8 +68,39 @@ times.sort()
 print(f"fdatasync: p50 {times[250]:.2f} ms, p99 {times[495]:.2f} ms")
 END
 
+# Writes down the memory of all nodes and how far they are, until the folder is gone.
+watch_memory() { # NAME
+    python3 - "$folder/$1" > "$folder/$1.memory" <<'END'
+import json, os, sys, time, urllib.request
+file = os.path.join(sys.argv[1], "network.json")
+while not os.path.exists(file):
+    time.sleep(0.1)
+while True:
+    time.sleep(2)
+    try:
+        with open(file) as text:
+            nodes = json.load(text)["validators"]
+        rss = []
+        for node in nodes:
+            with open(f"/proc/{node['pid']}/status") as status:
+                rss += [int(line.split()[1]) / 1024 for line in status if line.startswith("VmRSS")]
+        with urllib.request.urlopen(f"http://{nodes[0]['api']}/v1/logs", timeout=2) as answer:
+            logs = json.load(answer)["logs"]
+        decided = max(learner["decided"] for log in logs.values() for learner in log["learners"].values())
+        print(decided, max(rss), flush=True)
+    except (OSError, KeyError, ValueError):
+        if not os.path.exists(file):
+            break
+END
+}
+
 echo "slots as fast as they go, one chain, $slots_seconds s ..." >&2
+watch_memory slots &
 run slots slots.toml --for "${slots_seconds}s"
+wait
+echo "100 bundles a second, each in its slot, three sends and four, 20 s each ..." >&2
+run three-sends sends-two.toml --for 20s --load 100/s
+run four-sends sends-four.toml --for 20s --load 100/s
 echo "20 bundles a second over two chains, 30 s ..." >&2
 run latency bundles.toml --for 30s --load 20/s
 echo "500 bundles a second over two chains, $seconds s ..." >&2
@@ -68,7 +108,7 @@ run throughput bundles.toml --for "${seconds}s" --load 500/s
 
 python3 - "$folder" <<'END'
 import json, os, sys
-for name in ["slots", "latency", "throughput"]:
+for name in ["slots", "three-sends", "four-sends", "latency", "throughput"]:
     with open(os.path.join(sys.argv[1], name + ".json")) as file:
         answer = json.load(file)
     figures = answer["figures"]
@@ -78,6 +118,16 @@ for name in ["slots", "latency", "throughput"]:
     print(f"  decisions        {decided}, {decided / figures['seconds']:.1f} a second")
     print(f"  CPU per decision {per['cpu_ms']} ms over all nodes; written per decision and node {per['write_bytes']} bytes")
     print(f"  memory           {max(figures['rss_mb'].values()):.0f} MB at most")
+    if name == "slots":
+        with open(os.path.join(sys.argv[1], "slots.memory")) as file:
+            seen = [tuple(map(float, line.split())) for line in file]
+        late = [(decided, rss) for decided, rss in seen if decided >= 10_000]
+        if len(late) > 2:
+            # Least squares.
+            x, y = sum(one[0] for one in late) / len(late), sum(one[1] for one in late) / len(late)
+            slope = sum((a - x) * (b - y) for a, b in late) / sum((a - x) ** 2 for a, _ in late)
+            print(f"  memory           {late[0][1]:.0f} MB after {late[0][0]:.0f} decisions, {late[-1][1]:.0f} MB after "
+                  f"{late[-1][0]:.0f}: {slope * 1e4:.2f} MB per 10,000")
     if bundles["committed"]:
         print(f"  bundles          {bundles}, {bundles['committed'] / figures['seconds']:.1f} committed a second")
         print(f"  commit           p50 {commit['p50']} ms, p90 {commit['p90']} ms, p99 {commit['p99']} ms")
