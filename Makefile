@@ -65,6 +65,7 @@ format:
 
 clippy:
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	cargo clippy -p hpaxos-ledger --no-default-features --locked -- --deny warnings
 	cargo clippy -p hpaxos-spec --features mutants --all-targets --locked -- --deny warnings
 
 docs:

@@ -253,14 +253,21 @@ impl LearnerGraph {
 
     /// The log called `name`: a declared one, a learner's base log, or `all` where none is declared.
     pub fn log(&self, name: &str) -> Option<Log> {
+        let learners = self.log_learners(name)?;
+        let level = self.declarations.logs.iter().any(|log| log.name == name && log.level);
+        Some(self.log_of(name, learners, level))
+    }
+
+    /// The learners of the log called `name`: what [`LearnerGraph::log`] has, without deriving the log.
+    pub fn log_learners(&self, name: &str) -> Option<LearnerSet> {
         if let Some(log) = self.declarations.logs.iter().find(|log| log.name == name) {
-            return Some(self.log_of(&log.name, log.learners, log.level));
+            return Some(log.learners);
         }
         if let Some(learner) = self.learner(name) {
-            return Some(self.log_of(name, LearnerSet::from_iter([learner]), false));
+            return Some(LearnerSet::from_iter([learner]));
         }
         let all = name == ALL && self.declarations.logs.is_empty();
-        all.then(|| self.log_of(ALL, self.learners().collect(), false))
+        all.then(|| self.learners().collect())
     }
 
     /// The logs that the commands answer for: the declared ones, and the base log of each learner that is in none of

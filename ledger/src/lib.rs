@@ -25,11 +25,15 @@
 #![warn(missing_docs)]
 
 mod atomicity;
+mod attestation;
 mod block;
 mod bundle;
+mod certificate;
 mod digest;
+#[cfg(feature = "execute")]
 mod execute;
 mod genesis;
+#[cfg(feature = "execute")]
 mod home;
 pub mod limits;
 mod network;
@@ -37,24 +41,34 @@ mod receipt;
 mod refusal;
 mod results;
 mod rules;
+mod signature;
+#[cfg(feature = "execute")]
 mod state;
 
 pub use atomicity::{Atomicity, Breaks, atomicity};
+pub use attestation::Attestation;
 pub use block::{Block, InvalidBlock, value};
 pub use bundle::{AtLeast, Body, Bundle, Condition, Operation, Part, Release};
+pub use certificate::{Certificate, CertificateFlaw, Signed};
 pub use digest::{BundleId, History, NotADigest, ResultsRoot, StateRoot};
+#[cfg(feature = "execute")]
 pub use execute::{Results, execute};
 pub use genesis::{Balance, Deposit, GENESIS_BYTES_MAX, Genesis, Object, State};
+#[cfg(feature = "execute")]
 pub use home::wrong_home;
-pub use network::network_id;
-pub use receipt::{Certificate, ChainReceipt, Checked, Receipt, ReceiptCheck, Status};
+pub use network::{EPOCH, network_id};
+pub use receipt::{
+    ChainReceipt, Checked, Receipt, ReceiptCertificate, ReceiptCheck, ReceiptFlaw, Status, Verdict,
+    Verified,
+};
 pub use refusal::{Code, Refusal};
 pub use results::{
     Abort, BundleResult, Outcome, RESULT_PROOF_HASHES_MAX, Reason, ResultPlace, results_root,
     verify_result,
 };
 pub use rules::LogRules;
+#[cfg(feature = "execute")]
 pub use state::{
     Delta, MemoryState, ObjectState, Position, ReadState, StateKey, StateProof, Summary, View,
-    ViewFlaw, check_height, check_summary, height, initial, position, prune, results,
+    ViewFlaw, check_height, check_summary, height, initial, path, position, prune, results,
 };

@@ -2,15 +2,19 @@
 
 use crate::genesis::Genesis;
 use borsh::BorshSerialize;
-use hpaxos_consensus::NetworkId;
+use hpaxos_consensus::{Epoch, NetworkId};
 use hpaxos_learner_graph::LearnerGraph;
 use sha2::{Digest, Sha256};
 
 /// The format's version, as in both files.
 const VERSION: u32 = 1;
 
-/// The id of the network, SHA-256 of the canonical encoding of learner graph and genesis; none if an acceptor has no key yet. Addresses, comments and the order in the files do not
-/// count; who may sign what, and what everybody starts with, does.
+/// The epoch of every network: its learner graph does not change yet.
+pub const EPOCH: Epoch = Epoch(0);
+
+/// The id of the network, SHA-256 of the canonical encoding of learner graph and genesis; none if an acceptor has no key
+/// yet. Addresses, comments and the order in the files do not count; who may sign what, and what everybody starts with,
+/// does.
 pub fn network_id(graph: &LearnerGraph, genesis: &Genesis) -> Option<NetworkId> {
     if graph.declarations().acceptors.iter().any(|acceptor| acceptor.public_key.is_none()) {
         return None;

@@ -101,6 +101,7 @@ impl ResultsTree {
     }
 
     /// From the bottom up.
+    #[cfg(feature = "execute")]
     pub(crate) fn proof(&self, index: usize) -> Vec<[u8; 32]> {
         let proof = self.0.prove_inclusion(index);
         let (hashes, rest) = proof.as_bytes().as_chunks::<32>();
@@ -153,5 +154,14 @@ impl History {
     #[must_use]
     pub fn then(&self, slot: u64, block: ValueHash, results: ResultsRoot) -> Self {
         History(sha256(&[HISTORY_TAG, &self.0, &slot.to_le_bytes(), &block.0, &results.0]))
+    }
+    /// The history at the end of `path`, which names block and results root of each slot after slot `after`, of which this
+    /// is the history: see [`path`](crate::path).
+    #[must_use]
+    pub fn along(&self, after: u64, path: &[(ValueHash, ResultsRoot)]) -> Self {
+        let slots = after.saturating_add(1)..=u64::MAX;
+        path.iter().zip(slots).fold(*self, |history, ((block, results), slot)| {
+            history.then(slot, *block, *results)
+        })
     }
 }

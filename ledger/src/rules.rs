@@ -1,6 +1,7 @@
 //! What a bundle is judged by: the log for which it is meant.
 
 use crate::genesis::{Deposit, Genesis};
+use crate::network::EPOCH;
 use hpaxos_consensus::{Epoch, NetworkId};
 use hpaxos_learner_graph::{LearnerGraph, Log};
 use std::collections::BTreeSet;
@@ -26,7 +27,7 @@ impl LogRules {
         let chains = log.learners().iter().map(|learner| graph.learner_name(learner).to_owned());
         LogRules {
             network,
-            epoch: Epoch(0),
+            epoch: EPOCH,
             log: log.name().to_owned(),
             chains: chains.collect(),
             create_deposit: genesis.create_deposit.clone(),

@@ -75,12 +75,20 @@ fn receipt(world: &World, bundle: &Bundle) -> Receipt {
     Receipt::new(NETWORK, bundle.clone(), BTreeMap::from(chains), &rests_on)
 }
 
+/// What a receipt shows that nobody attests.
+fn not_attested(receipt: &Receipt) -> Verdict {
+    match receipt.chains["red"].status {
+        Status::Committed => Verdict::Open,
+        _ => Verdict::NotCommitted,
+    }
+}
+
 #[test]
 fn receipts_say_what_became_of_a_bundle() {
     let (world, bundles) = executed(5);
     for (index, bundle) in bundles.iter().enumerate() {
         let receipt = receipt(&world, bundle);
-        assert!(receipt.is_consistent(NETWORK));
+        assert_eq!(receipt.verify(NETWORK, &graph()).verdict, not_attested(&receipt));
         let chain = &receipt.chains["red"];
         assert_eq!(
             (chain.slot, chain.index, chain.results),
@@ -107,7 +115,8 @@ fn receipts_say_what_became_of_a_bundle() {
 fn receipts_cannot_be_made_up() {
     let (world, bundles) = executed(6);
     let right = receipt(&world, &bundles[4]);
-    assert!(right.is_consistent(NETWORK));
+    let verdict = |receipt: &Receipt| receipt.verify(NETWORK, &graph()).verdict;
+    assert_eq!(verdict(&right), Verdict::Open);
     type Change = fn(&mut ChainReceipt);
     let changes: [Change; 13] = [
         |it| it.status = Status::Aborted,
@@ -127,22 +136,25 @@ fn receipts_cannot_be_made_up() {
     for (number, change) in changes.iter().enumerate() {
         let mut forged = right.clone();
         change(forged.chains.get_mut("red").unwrap());
-        assert!(!forged.is_consistent(NETWORK), "change {number}");
+        assert_eq!(verdict(&forged), Verdict::Forged, "change {number}");
     }
     // That it was in no block is not proven, and said to be so; with a part of a proof it is a lie.
     let mut unproven = right.clone();
     unproven.chains.insert("red".into(), ChainReceipt::expired());
     let of_red = |receipt: &Receipt| -> Vec<(Checked, bool)> {
-        let checks = receipt.checks(NETWORK).into_iter();
+        let checks = receipt.verify(NETWORK, &graph()).checks.into_iter();
         let of_red = checks.filter(|check| check.chain.as_deref() == Some("red"));
         of_red.map(|check| (check.what, check.holds)).collect()
     };
     assert_eq!(of_red(&unproven), [(Checked::Unproven, true)]);
+    assert_eq!(verdict(&unproven), Verdict::NotCommitted);
     unproven.chains.get_mut("red").unwrap().slot = Some(1);
-    assert_eq!(of_red(&unproven), [(Checked::Result, false), (Checked::History, false)]);
+    let lies = [Checked::Result, Checked::History, Checked::Certificate];
+    assert_eq!(of_red(&unproven), lies.map(|what| (what, false)));
     // Each lie is found where it stands.
     let failing = |forged: &Receipt| -> Vec<(Option<String>, Checked)> {
-        let checks = forged.checks(NETWORK).into_iter().filter(|check| !check.holds);
+        let checks = forged.verify(NETWORK, &graph()).checks;
+        let checks = checks.into_iter().filter(ReceiptCheck::contradicts);
         checks.map(|check| (check.chain, check.what)).collect()
     };
     let mut forged = right.clone();

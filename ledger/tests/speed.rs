@@ -45,3 +45,30 @@ fn a_block_of_500_bundles() {
         world.state.apply(delta);
     }
 }
+
+#[test]
+#[ignore = "measures"]
+#[allow(clippy::disallowed_types, reason = "a clock measures")]
+fn a_certificate_of_100_validators() {
+    let names: Vec<String> = (0..100).map(|number| format!("v{number:02}")).collect();
+    let key = |name: &String| hex::encode(acceptor(name).verifying_key().to_bytes());
+    let declared = |name| format!("[acceptors.{name}]\npublic-key = \"{}\"\n", key(name));
+    let acceptors: String = names.iter().map(declared).collect();
+    let quorum = format!("quorum = {{ at-least = 67, of = {names:?} }}");
+    let graph = hpaxos_learner_graph::file::read(&format!(
+        "version = 1\n{acceptors}[learners.blue]\n{quorum}\n[learners.red]\n{quorum}\n\
+         [logs.\"red+blue\"]\nlearners = [\"red\", \"blue\"]\n"
+    ));
+    let graph = graph.expect("a graph");
+    let world = World::new("");
+    let signers: Vec<&str> = names.iter().skip(33).map(String::as_str).collect();
+    let executed = (LOG, 0, world.view().summary());
+    let certificate = certify(&graph, NETWORK, executed, "red", &signers);
+    for _ in 0..5 {
+        let start = std::time::Instant::now();
+        assert_eq!(certificate.verify(NETWORK, &graph), Ok(()));
+        println!("{} signers: {:?}", signers.len(), start.elapsed());
+    }
+    let bytes = certificate.to_bytes().len();
+    println!("{bytes} bytes, {} for each signer", bytes / signers.len());
+}

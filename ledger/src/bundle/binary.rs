@@ -5,10 +5,10 @@ use hpaxos_consensus::LOG_NAME_BYTES_MAX;
 use std::io::{Error, Read, Result};
 
 /// The longest name of a log.
-pub(super) const LOG_BYTES_MAX: usize = LOG_NAME_BYTES_MAX;
+pub(crate) const LOG_BYTES_MAX: usize = LOG_NAME_BYTES_MAX;
 
 /// At most `MAX` bytes.
-pub(super) fn bytes<R: Read, const MAX: usize>(from: &mut R) -> Result<Vec<u8>> {
+pub(crate) fn bytes<R: Read, const MAX: usize>(from: &mut R) -> Result<Vec<u8>> {
     let length = count::<R, MAX>(from)?;
     let mut bytes = Vec::new();
     from.take(length as u64).read_to_end(&mut bytes)?;
@@ -16,7 +16,7 @@ pub(super) fn bytes<R: Read, const MAX: usize>(from: &mut R) -> Result<Vec<u8>> 
 }
 
 /// At most `MAX` bytes of UTF-8.
-pub(super) fn text<R: Read, const MAX: usize>(from: &mut R) -> Result<String> {
+pub(crate) fn text<R: Read, const MAX: usize>(from: &mut R) -> Result<String> {
     String::from_utf8(bytes::<R, MAX>(from)?).map_err(|_| Error::other("a text is not UTF-8"))
 }
 
@@ -28,6 +28,18 @@ pub(crate) fn list<R: Read, T: BorshDeserialize, const MAX: usize>(from: &mut R)
         things.push(T::deserialize_reader(from)?);
     }
     Ok(things)
+}
+
+/// At most `MAX` texts of at most `BYTES_MAX` bytes each.
+pub(crate) fn texts<R: Read, const MAX: usize, const BYTES_MAX: usize>(
+    from: &mut R,
+) -> Result<Vec<String>> {
+    let length = count::<R, MAX>(from)?;
+    let mut texts = Vec::new();
+    for _ in 0..length {
+        texts.push(text::<R, BYTES_MAX>(from)?);
+    }
+    Ok(texts)
 }
 
 fn count<R: Read, const MAX: usize>(from: &mut R) -> Result<usize> {

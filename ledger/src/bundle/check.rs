@@ -8,7 +8,7 @@ use crate::limits::{
 };
 use crate::refusal::{Code, Refusal};
 use crate::rules::LogRules;
-use ed25519_dalek::{Signature, VerifyingKey};
+use crate::signature::is_signed;
 use hpaxos_consensus::NetworkId;
 
 impl Bundle {
@@ -137,12 +137,6 @@ impl Bundle {
         });
         missing.map(|(_, signer)| *signer).collect()
     }
-}
-
-fn is_signed(bytes: &[u8], signer: &[u8; 32], signature: &[u8; 64]) -> bool {
-    let signature = Signature::from_bytes(signature);
-    let key = VerifyingKey::from_bytes(signer);
-    key.is_ok_and(|key| key.verify_strict(bytes, &signature).is_ok())
 }
 
 /// Its refusal's place is a field of the operation.

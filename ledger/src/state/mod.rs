@@ -27,7 +27,7 @@ pub use check::{ViewFlaw, check_height, check_summary};
 pub use initial::initial;
 pub use key::StateKey;
 pub use prune::prune;
-pub use summary::Summary;
+pub use summary::{Summary, path};
 pub use tree::StateProof;
 pub use value::ObjectState;
 pub use view::{Position, View, height, position, results};

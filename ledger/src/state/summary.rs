@@ -30,3 +30,19 @@ impl Summary {
         state.read(&Row::Summary(height).key()).map(|bytes| decode(&bytes))
     }
 }
+
+/// What leads by hashing from the history after one executed slot to that after another: of each slot after `from_slot` and
+/// up to `to_slot` the block's hash and the results root. None if `to_slot` is not executed yet, or lies before `from_slot`.
+pub fn path(
+    state: &impl ReadState,
+    from_slot: u64,
+    to_slot: u64,
+) -> Option<Vec<(ValueHash, ResultsRoot)>> {
+    if from_slot > to_slot {
+        return None;
+    }
+    let last = to_slot.checked_add(1)?;
+    Summary::read(state, last)?;
+    let step = |height| Summary::read(state, height).map(|it| (it.block, it.results_root));
+    (from_slot + 2..=last).map(step).collect()
+}

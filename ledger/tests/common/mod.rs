@@ -4,7 +4,7 @@
 
 use ed25519_dalek::SigningKey;
 use hpaxos_consensus::NetworkId;
-use hpaxos_learner_graph::{LearnerGraph, file};
+use hpaxos_learner_graph::{LearnerGraph, LearnerSet, file};
 use hpaxos_ledger::*;
 use proptest::test_runner::{Config, FileFailurePersistence};
 
@@ -133,4 +133,63 @@ impl World {
             self.run(&[]);
         }
     }
+}
+
+/// Acceptors a to f with keys; red stands on four of a to e, blue on four of b to f. Logs: red, blue, red+blue.
+pub fn keyed_graph() -> LearnerGraph {
+    let acceptors: String = ["a", "b", "c", "d", "e", "f"]
+        .iter()
+        .map(|name| {
+            let key = hex::encode(acceptor(name).verifying_key().to_bytes());
+            format!("[acceptors.{name}]\npublic-key = \"{key}\"\n")
+        })
+        .collect();
+    file::read(&format!(
+        "version = 1\n{acceptors}\
+         [learners.red]\nquorum = {{ at-least = 4, of = [\"a\", \"b\", \"c\", \"d\", \"e\"] }}\n\
+         [learners.blue]\nquorum = {{ at-least = 4, of = [\"b\", \"c\", \"d\", \"e\", \"f\"] }}\n\
+         [[edges]]\nbetween = [\"red\", \"blue\"]\nsafe = \"overlap\"\n\
+         [logs.\"red+blue\"]\nlearners = [\"red\", \"blue\"]\n"
+    ))
+    .unwrap()
+}
+
+/// The key of the acceptor of this name.
+pub fn acceptor(name: &str) -> SigningKey {
+    let mut secret = [0xac; 32];
+    secret[..name.len()].copy_from_slice(name.as_bytes());
+    SigningKey::from_bytes(&secret)
+}
+
+/// What an acceptor signs that has executed this: for all learners of the log in whose quorums it occurs.
+pub fn sign(graph: &LearnerGraph, network: NetworkId, what: &Attestation, name: &str) -> Signed {
+    let log = graph.log(&what.log).unwrap();
+    let id = graph.acceptor(name).unwrap();
+    let learners = log.learners().iter().filter(|learner| log.members(*learner).contains(id));
+    let learners: LearnerSet = learners.collect();
+    let names = learners.iter().map(|learner| graph.learner_name(learner).to_owned()).collect();
+    let own = Attestation { learners: names, ..what.clone() };
+    assert_eq!(own.learner_set(graph), Some(learners));
+    Signed { acceptor: id, learners, signature: own.sign(network, &acceptor(name)) }
+}
+
+/// The certificate of `learner` for a slot of `log` after which a view is as `summary` says.
+pub fn certify(
+    graph: &LearnerGraph,
+    network: NetworkId,
+    (log, slot, summary): (&str, u64, &Summary),
+    learner: &str,
+    signers: &[&str],
+) -> Certificate {
+    let what = Attestation {
+        epoch: EPOCH,
+        log: log.into(),
+        slot,
+        learners: Vec::new(),
+        history: summary.history,
+        results_root: summary.results_root,
+        state_root: summary.state_root,
+    };
+    let signatures = signers.iter().map(|name| sign(graph, network, &what, name)).collect();
+    Certificate::new(&what, learner, signatures)
 }
