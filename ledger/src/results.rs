@@ -160,8 +160,8 @@ impl History {
     #[must_use]
     pub fn along(&self, after: u64, path: &[(ValueHash, ResultsRoot)]) -> Self {
         let slots = after.saturating_add(1)..=u64::MAX;
-        path.iter().zip(slots).fold(*self, |history, ((block, results), slot)| {
-            history.then(slot, *block, *results)
-        })
+        path.iter()
+            .zip(slots)
+            .fold(*self, |history, ((block, results), slot)| history.then(slot, *block, *results))
     }
 }

@@ -126,10 +126,7 @@ fn what_an_acceptor_signs_does_not_change() {
     let encoded = hex(&borsh::to_vec(&attestation).unwrap());
     let names = "0200000004000000626c756503000000726564";
     let roots = ["01", "02", "03"].map(|byte| byte.repeat(32)).concat();
-    assert_eq!(
-        encoded,
-        format!("00000000080000007265642b626c75650700000000000000{names}{roots}")
-    );
+    assert_eq!(encoded, format!("00000000080000007265642b626c75650700000000000000{names}{roots}"));
     let signed = attestation.signed_bytes(NETWORK);
     let (tag, hash) = signed.split_at(signed.len() - 32);
     assert_eq!(tag, b"hpaxos/v1/attestation\0");
@@ -205,7 +202,10 @@ fn a_path_leads_from_slot_to_slot() {
         assert_eq!(path(&world.state, from, to), None, "{from} to {to}");
     }
     let step = (ValueHash([0; 32]), ResultsRoot([0; 32]));
-    assert_eq!(history(0).along(u64::MAX - 1, &[step; 3]), history(0).then(u64::MAX, step.0, step.1));
+    assert_eq!(
+        history(0).along(u64::MAX - 1, &[step; 3]),
+        history(0).then(u64::MAX, step.0, step.1)
+    );
 }
 
 proptest! {

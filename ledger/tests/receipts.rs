@@ -141,7 +141,10 @@ fn a_receipts_certificate_has_this_form() {
     let certificate = &value["chains"]["blue"]["certificate"];
     let text = certificate.to_string();
     assert!(text.starts_with(r#"{"epoch":0,"learners":[["blue","red"],"#), "{text}");
-    assert_eq!((&certificate["slot"], certificate["path"].as_array().unwrap().len()), (&3.into(), 4));
+    assert_eq!(
+        (&certificate["slot"], certificate["path"].as_array().unwrap().len()),
+        (&3.into(), 4)
+    );
     assert_eq!(certificate["signers"], serde_json::json!(BLUE));
     assert_eq!(certificate["learners"][3], serde_json::json!(["blue"]));
     assert_eq!(certificate["signatures"][0].as_str().unwrap().len(), 128);
@@ -153,7 +156,8 @@ fn a_receipts_certificate_has_this_form() {
         let damaged = serde_json::to_string(&right).unwrap().replace(from, to);
         assert!(serde_json::from_str::<Receipt>(&damaged).is_err(), "{from}");
     }
-    let steps: Vec<&str> = certificate["path"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    let steps: Vec<&str> =
+        certificate["path"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
     let odd = serde_json::to_string(&right).unwrap().replace(&format!(",\"{}\"", steps[3]), "");
     assert!(serde_json::from_str::<Receipt>(&odd).is_err());
 }

@@ -94,12 +94,7 @@ impl Client {
     /// # Errors
     /// If nobody answers.
     pub fn receipt(&self, id: &BundleId, wait: Duration) -> Result<Option<Receipt>, ClientError> {
-        let path = format!("/v1/bundles/{id}?wait={}ms", wait.as_millis());
-        match self.get(&path, wait) {
-            Ok(receipt) => Ok(Some(receipt)),
-            Err(ClientError::Refused(refused)) if refused.status == 404 => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.ask_receipt(id, wait, "")
     }
 
     /// The node's logs.
@@ -108,6 +103,33 @@ impl Client {
     /// If nobody answers.
     pub fn logs(&self) -> Result<Logs, ClientError> {
         self.get("/v1/logs", Duration::ZERO)
+    }
+
+    /// The receipt of a bundle with the certificates of all its chains, after at most so long; without some of them if they
+    /// are not there by then. None if the node does not know it.
+    ///
+    /// # Errors
+    /// If nobody answers.
+    pub fn certified_receipt(
+        &self,
+        id: &BundleId,
+        wait: Duration,
+    ) -> Result<Option<Receipt>, ClientError> {
+        self.ask_receipt(id, wait, "&certified=true")
+    }
+
+    fn ask_receipt(
+        &self,
+        id: &BundleId,
+        wait: Duration,
+        more: &str,
+    ) -> Result<Option<Receipt>, ClientError> {
+        let path = format!("/v1/bundles/{id}?wait={}ms{more}", wait.as_millis());
+        match self.get(&path, wait) {
+            Ok(receipt) => Ok(Some(receipt)),
+            Err(ClientError::Refused(refused)) if refused.status == 404 => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The learner graph, and how those in it are.

@@ -30,7 +30,26 @@ pub enum Event {
         /// Whose.
         learner: String,
     },
-    /// A learner decided another block than the others of its log.
+    /// A quorum of a learner attests what it executed, up to a slot.
+    Certified {
+        /// The log.
+        log: String,
+        /// The slot.
+        slot: u64,
+        /// Whose.
+        learner: String,
+    },
+    /// A quorum of a learner attests another outcome than this node's: its view of the learner stopped.
+    #[serde(rename = "root-mismatch")]
+    RootMismatch {
+        /// The log.
+        log: String,
+        /// The slot.
+        slot: u64,
+        /// Whose.
+        learner: String,
+    },
+    /// A learner decided another block than the others of its log, or its quorum attests so.
     Diverged {
         /// The log.
         log: String,

@@ -2,7 +2,9 @@
 //!
 //! It runs on the tasks of the network, one for each peer: who sends much, or what takes long to check, waits for itself.
 
+use crate::certifier::Attested;
 use crate::driver::{Input, LinkChange};
+use crate::executor::Decisions;
 use crate::judge::Judge;
 use crate::mempool::{Added, Mempool, Source};
 use crate::metrics::Metrics;
@@ -13,8 +15,9 @@ use crate::wire::{BlockRequest, Frame};
 use futures::future::BoxFuture;
 use hashlink::LruCache;
 use hpaxos_consensus::message::{Keys, Packet, PacketError, SignatureError};
-use hpaxos_consensus::{LogName, Peer};
-use hpaxos_ledger::{Bundle, Code};
+use hpaxos_consensus::{LogName, NetworkId, Peer};
+use hpaxos_learner_graph::LearnerGraph;
+use hpaxos_ledger::{Attestation, Bundle, Certificate, Code};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -55,6 +58,12 @@ impl Remembered {
 
 /// Checks what comes.
 pub struct Checked {
+    /// The network.
+    pub network: NetworkId,
+    /// Who may attest for whom.
+    pub graph: Arc<LearnerGraph>,
+    /// Where attestations and certificates go.
+    pub decisions: Decisions,
     /// The keys of the network.
     pub keys: Keys,
     /// What was checked lately.
@@ -102,6 +111,49 @@ impl Checked {
         }
     }
 
+    fn take_attestation(
+        &self,
+        from: Peer,
+        attestation: Attestation,
+        signature: [u8; 64],
+    ) -> Result<(), Refused> {
+        let Peer::Acceptor(by) = from else {
+            return Err(Refused("an attestation of a follower".to_owned()));
+        };
+        let Some(log) = self.views.log(&attestation.log) else { return Ok(()) };
+        let learners = attestation.learner_set(&self.graph).ok_or_else(|| {
+            Refused("an attestation for learners that the log does not have".to_owned())
+        })?;
+        let is_news = |learner| self.decisions.certified(log, learner) <= attestation.slot;
+        if !learners.iter().any(is_news) {
+            return Ok(());
+        }
+        let key = self.graph.declarations().acceptors[by.index()].public_key;
+        let started = Instant::now();
+        if !key.is_some_and(|key| attestation.is_signed_by(self.network, &key, &signature)) {
+            return Err(Refused("an attestation with a wrong signature".to_owned()));
+        }
+        self.metrics.signature_verified(started.elapsed());
+        self.decisions.attested(log, Attested { by, attestation, learners, signature });
+        Ok(())
+    }
+
+    fn take_certificate(&self, certificate: Certificate) -> Result<(), Refused> {
+        let Some(log) = self.views.log(&certificate.log) else { return Ok(()) };
+        let learner = self.graph.learner(&certificate.learner);
+        let Some(learner) = learner else {
+            return Err(Refused("a certificate of no learner".to_owned()));
+        };
+        if self.decisions.certified(log, learner) > certificate.slot {
+            return Ok(());
+        }
+        certificate
+            .verify(self.network, &self.graph)
+            .map_err(|flaw| Refused(format!("a certificate that does not hold: {flaw}")))?;
+        self.decisions.certificate(log, learner, certificate);
+        Ok(())
+    }
+
     async fn take(&self, from: Peer, frame: &[u8]) -> Result<(), Refused> {
         match Frame::read(frame).map_err(|error| Refused(error.to_string()))? {
             Frame::Packet(bytes) => {
@@ -115,6 +167,10 @@ impl Checked {
                     self.tell(Input::Packet { log, from, packet }).await;
                 }
             }
+            Frame::Attestation(attestation, signature) => {
+                self.take_attestation(from, attestation, signature)?;
+            }
+            Frame::Certificate(certificate) => self.take_certificate(certificate)?,
             Frame::Block { log, slot, bytes } => {
                 if let Some(log) = self.views.log(&log) {
                     let judged = self.judge.judge(log, slot, bytes.into()).await;

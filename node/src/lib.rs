@@ -15,6 +15,7 @@
 
 pub mod api;
 pub mod audit;
+mod certifier;
 pub mod client;
 pub mod config;
 pub mod control;

@@ -66,6 +66,7 @@ pub struct Metrics {
     peers: IntGauge,
     caught: IntGaugeVec,
     view_lag_slots: IntGaugeVec,
+    root_mismatch: IntGaugeVec,
     process: Process,
 }
 
@@ -154,6 +155,12 @@ impl Metrics {
                 "Slots of the log that a learner's view has not executed yet.",
                 by_learner,
             ),
+            root_mismatch: gauges(
+                to,
+                "hpaxos_root_mismatch",
+                "1 if a quorum of the learner attests another outcome than this node's: the view has stopped.",
+                by_learner,
+            ),
             process: Process::new(to),
             registry,
         }
@@ -224,6 +231,11 @@ impl Metrics {
     /// Slots that a learner's view is behind its log.
     pub fn set_view_lag(&self, log: &str, learner: &str, slots: u64) {
         self.view_lag_slots.with_label_values(&[log, learner]).set(whole(slots));
+    }
+
+    /// A learner's view stopped: its quorum attests another outcome.
+    pub fn root_mismatch(&self, log: &str, learner: &str) {
+        self.root_mismatch.with_label_values(&[log, learner]).set(1);
     }
 
     /// All of it, as Prometheus reads it.

@@ -2,10 +2,10 @@
 
 use crate::store::{LogIndex, Store};
 use hpaxos_consensus::NetworkId;
-use hpaxos_learner_graph::LearnerId;
+use hpaxos_learner_graph::{LearnerGraph, LearnerId};
 use hpaxos_ledger::{
-    Atomicity, Bundle, BundleId, ChainReceipt, ReadState, Receipt, Refusal, Summary, View, height,
-    position, wrong_home,
+    Atomicity, Bundle, BundleId, ChainReceipt, ReadState, Receipt, ReceiptCertificate, Refusal,
+    Summary, View, height, path, position, wrong_home,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,6 +48,7 @@ pub struct LogViews {
 /// What learners' views say.
 pub struct Views {
     network: NetworkId,
+    graph: Arc<LearnerGraph>,
     store: Arc<Store>,
     logs: Vec<LogViews>,
 }
@@ -63,8 +64,13 @@ const OWN: u8 = 0xff;
 
 impl Views {
     /// Those of all logs of a node, in their order.
-    pub fn new(network: NetworkId, store: Arc<Store>, logs: Vec<LogViews>) -> Self {
-        Views { network, store, logs }
+    pub fn new(
+        network: NetworkId,
+        graph: Arc<LearnerGraph>,
+        store: Arc<Store>,
+        logs: Vec<LogViews>,
+    ) -> Self {
+        Views { network, graph, store, logs }
     }
 
     /// A log of this name.
@@ -147,7 +153,12 @@ impl Views {
         let chains = bundle.body.parts.iter().filter_map(|part| {
             let height = heights[of_log.chains.get(&part.chain)?];
             let receipt = match &position {
-                Some(position) if position.slot < height => ChainReceipt::of(&rows, id),
+                Some(position) if position.slot < height => {
+                    let learner = of_log.chains[&part.chain];
+                    let mut receipt = ChainReceipt::of(&rows, id);
+                    receipt.certificate = self.certificate(log, learner, position.slot);
+                    receipt
+                }
                 None if last < height => ChainReceipt::expired(),
                 _ => ChainReceipt::pending(),
             };
@@ -155,6 +166,21 @@ impl Views {
         });
         let chains = chains.collect();
         Some(Receipt::new(self.network, bundle, chains, &of_log.atomicity))
+    }
+
+    /// Who attests what a learner's view executed up to a slot, if a quorum does and says what this node says.
+    pub fn certificate(
+        &self,
+        log: LogIndex,
+        learner: LearnerId,
+        slot: u64,
+    ) -> Option<ReceiptCertificate> {
+        let certificate = self.store.certificates(log, learner, slot).next()?.ok()?;
+        let rows = self.rows(log);
+        let own = Summary::read(&rows, certificate.slot.checked_add(1)?)?;
+        let path = path(&rows, slot, certificate.slot)?;
+        let same = own.history == certificate.history && own.state_root == certificate.state_root;
+        same.then(|| ReceiptCertificate::new(&self.graph, &certificate, path))
     }
 
     /// A bundle of an executed block.
@@ -179,7 +205,9 @@ mod tests {
         let [red, blue] = [0, 1].map(LearnerId::new);
         let chains = BTreeMap::from([("red".into(), red), ("blue".into(), blue)]);
         let of_log = LogViews { name: "red+blue".into(), chains, atomicity: Vec::new() };
-        let views = Views::new(network, store.clone(), vec![of_log]);
+        let graph = "version = 1\n[acceptors.a]\n[learners.red]\nquorum = \"a\"\n";
+        let graph = Arc::new(hpaxos_learner_graph::file::read(graph).unwrap());
+        let views = Views::new(network, graph, store.clone(), vec![of_log]);
         let part = |chain: &str| Part { chain: chain.into(), operations: Vec::new() };
         let body = Body {
             log: "red+blue".into(),

@@ -3,6 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use hpaxos_consensus::message::Packet;
 use hpaxos_consensus::{Slot, ValueHash};
+use hpaxos_ledger::{Attestation, Certificate};
 use libp2p::bytes::Bytes;
 use std::io;
 
@@ -19,10 +20,16 @@ pub enum Frame<'a> {
         /// Its bytes.
         bytes: &'a [u8],
     },
+    /// What the sender attests, with its signature, which is not checked yet.
+    Attestation(Attestation, [u8; 64]),
+    /// A certificate, not checked yet.
+    Certificate(Certificate),
 }
 
 const PACKET: u8 = 0;
 const BLOCK: u8 = 1;
+const ATTESTATION: u8 = 2;
+const CERTIFICATE: u8 = 3;
 
 impl<'a> Frame<'a> {
     /// The frame of a packet.
@@ -40,6 +47,20 @@ impl<'a> Frame<'a> {
         frame.into()
     }
 
+    /// The frame of an attestation.
+    pub fn attestation(attestation: &Attestation, signature: &[u8; 64]) -> Bytes {
+        let mut frame = vec![ATTESTATION];
+        (attestation, signature).serialize(&mut frame).expect("writing to memory does not fail");
+        frame.into()
+    }
+
+    /// The frame of a certificate.
+    pub fn certificate(certificate: &Certificate) -> Bytes {
+        let mut frame = vec![CERTIFICATE];
+        frame.extend_from_slice(&certificate.to_bytes());
+        frame.into()
+    }
+
     /// Reads a frame.
     ///
     /// # Errors
@@ -51,7 +72,14 @@ impl<'a> Frame<'a> {
                 let (log, slot) = BorshDeserialize::deserialize(&mut rest)?;
                 Ok(Frame::Block { log, slot, bytes: rest })
             }
-            _ => Err(io::Error::other("a frame begins with 0 or 1")),
+            Some((&ATTESTATION, rest)) => {
+                let (attestation, signature) = borsh::from_slice(rest)?;
+                Ok(Frame::Attestation(attestation, signature))
+            }
+            Some((&CERTIFICATE, rest)) => Certificate::from_bytes(rest)
+                .map(Frame::Certificate)
+                .ok_or_else(|| io::Error::other("not the canonical encoding of a certificate")),
+            _ => Err(io::Error::other("a frame begins with 0, 1, 2 or 3")),
         }
     }
 }

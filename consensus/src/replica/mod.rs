@@ -205,6 +205,11 @@ impl Replica {
         self.decided.get(&learner).map_or(Slot(0), Progress::next)
     }
 
+    /// The first slot of `learner` for which there is no certificate.
+    pub fn next_uncertified(&self, learner: LearnerId) -> Slot {
+        self.certified.get(&learner).map_or(Slot(0), Progress::next)
+    }
+
     /// Whether the store was lost and it is not known yet from when on this node may sign again.
     pub fn is_silent(&self) -> bool {
         self.amnesia.is_lost()

@@ -157,9 +157,9 @@ impl ReceiptCertificate {
         let signed = signed.map(|((name, names), signature)| {
             let unknown = || ReceiptFlaw::Acceptor(name.clone());
             let acceptor = graph.acceptor(name).ok_or_else(unknown)?;
-            let learners = names.iter().map(|name| {
-                graph.learner(name).ok_or_else(|| ReceiptFlaw::Learner(name.clone()))
-            });
+            let learners = names
+                .iter()
+                .map(|name| graph.learner(name).ok_or_else(|| ReceiptFlaw::Learner(name.clone())));
             let learners = learners.collect::<Result<LearnerSet, _>>()?;
             Ok(Signed { acceptor, learners, signature: *signature })
         });
@@ -168,7 +168,9 @@ impl ReceiptCertificate {
 }
 
 fn write_path<S: Serializer>(path: &[(ValueHash, ResultsRoot)], to: S) -> Result<S::Ok, S::Error> {
-    to.collect_seq(path.iter().flat_map(|(block, results)| [block.to_string(), results.to_string()]))
+    to.collect_seq(
+        path.iter().flat_map(|(block, results)| [block.to_string(), results.to_string()]),
+    )
 }
 
 fn read_path<'de, D: Deserializer<'de>>(

@@ -94,7 +94,10 @@ impl Receipt {
             checks.push(check(Checked::Result, chain.proves_result(&self.id).unwrap_or(false)));
             checks.push(check(Checked::History, chain.follows().unwrap_or(false)));
             let flaw = self.check_certificate(network, graph, name, chain).err();
-            checks.push(ReceiptCheck { flaw: flaw.clone(), ..check(Checked::Certificate, flaw.is_none()) });
+            checks.push(ReceiptCheck {
+                flaw: flaw.clone(),
+                ..check(Checked::Certificate, flaw.is_none())
+            });
         }
         Verified { verdict: self.verdict(&checks), checks }
     }

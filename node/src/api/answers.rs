@@ -99,7 +99,7 @@ pub struct SlotDecision {
     pub ballot: String,
     /// What it executed; none if it has not.
     pub executed: Option<Executed>,
-    /// The certificate; none yet.
+    /// Who attests it, as in receipts; none until a quorum does.
     pub certificate: Option<serde_json::Value>,
 }
 
@@ -190,16 +190,25 @@ pub struct Peer {
 /// Proof of misbehaviour.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Evidence {
-    /// `fork` or `double-proposal`.
+    /// `fork` or `double-proposal`: an acceptor signed two messages that conflict. `root-mismatch`: a quorum attests another
+    /// outcome than this node's. `divergence`: quorums of two learners attest different outcomes.
     pub kind: String,
     /// The log.
     pub log: String,
     /// The slot.
     pub slot: u64,
-    /// Who signed both.
-    pub acceptor: String,
+    /// Who signed both messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acceptor: Option<String>,
     /// The two messages with their signatures, in hex.
-    pub messages: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<Vec<String>>,
+    /// The learners whose quorums attest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learners: Option<Vec<String>>,
+    /// What they attest: certificates, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<Vec<String>>,
 }
 
 /// Whether the node is alive, or ready.

@@ -13,7 +13,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use hpaxos_ledger::{Bundle, BundleId, Receipt, Refusal, Status};
+use hpaxos_ledger::{Bundle, BundleId, ChainReceipt, Receipt, Refusal, Status};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -72,12 +72,15 @@ pub(crate) async fn submit(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wait {
     wait: Option<String>,
+    #[serde(default)]
+    certified: bool,
 }
 
 /// The receipt of a bundle, chain by chain.
 #[utoipa::path(get, path = "/v1/bundles/{id}",
     params(("id" = String, Path, description = "64 hex digits"),
-        ("wait" = Option<String>, Query, description = "How long to wait for an outcome on all chains, like 10s or 500ms; at most 60s")),
+        ("wait" = Option<String>, Query, description = "How long to wait for an outcome on all chains, like 10s or 500ms; at most 60s"),
+        ("certified" = Option<bool>, Query, description = "Whether to wait for the certificates of all chains, too")),
     responses(
         (status = 200, description = "The receipt", body = serde_json::Value),
         (status = 400, description = "malformed", body = ErrorAnswer),
@@ -86,7 +89,7 @@ pub(crate) struct Wait {
 pub(crate) async fn bundle(
     State(shared): State<Shared>,
     Path(id): Path<String>,
-    Query(Wait { wait }): Query<Wait>,
+    Query(Wait { wait, certified }): Query<Wait>,
 ) -> Result<Json<Receipt>, Failure> {
     let id: BundleId = id
         .parse()
@@ -101,9 +104,12 @@ pub(crate) async fn bundle(
         let node = shared.node.clone();
         let receipt = tokio::task::spawn_blocking(move || node.receipt(&id));
         let receipt = receipt.await.expect("reading a receipt does not panic");
-        let done = receipt.as_ref().is_some_and(|receipt| {
-            receipt.chains.values().all(|chain| chain.status != Status::Pending)
-        });
+        let done = |chain: &ChainReceipt| match chain.status {
+            Status::Pending => false,
+            // What was in no block is certified by nobody.
+            _ => !certified || chain.certificate.is_some() || chain.slot.is_none(),
+        };
+        let done = receipt.as_ref().is_some_and(|receipt| receipt.chains.values().all(done));
         if done || tokio::time::Instant::now() >= deadline {
             return receipt.map(Json).ok_or_else(|| {
                 Failure::not_found("nobody here knows a bundle of this id; was it submitted?")
@@ -123,8 +129,8 @@ pub(crate) async fn bundle(
     }
 }
 
-/// Waits until a receipt may say something else: a view executed a slot of the bundle's log, if it is known, and the bundle
-/// waits no more.
+/// Waits until a receipt may say something else: a view executed a slot of the bundle's log, if it is known, or was certified,
+/// and the bundle waits no more.
 async fn news(
     events: &mut broadcast::Receiver<Event>,
     mempool: &Mempool,
@@ -133,8 +139,8 @@ async fn news(
 ) {
     loop {
         match events.recv().await {
-            Ok(Event::Executed { log: executed, .. }) => match &log {
-                Some((index, name)) if *name != executed || mempool.waits_for(*index, id) => {}
+            Ok(Event::Executed { log: of, .. } | Event::Certified { log: of, .. }) => match &log {
+                Some((index, name)) if *name != of || mempool.waits_for(*index, id) => {}
                 _ => return,
             },
             Ok(_) => {}

@@ -6,12 +6,12 @@ use super::answers::{
 };
 use super::error::Failure;
 use crate::node::Node;
-use crate::store::{SignedPair, signer};
+use crate::store::{SignedPair, StoreError, signer};
 use axum::Json;
 use axum::extract::{Path, State};
 use hpaxos_consensus::Sends;
 use hpaxos_consensus::message::Body;
-use hpaxos_ledger::Block;
+use hpaxos_ledger::{Block, Certificate};
 use std::collections::BTreeMap;
 
 /// The logs of this node, and how far it is.
@@ -84,7 +84,9 @@ fn read_slot(node: &Node, log: &str, slot: u64) -> Result<Slot, Failure> {
                 results_root: summary.results_root.to_string(),
                 state_root: summary.state_root.to_string(),
             }),
-            certificate: None,
+            certificate: executed
+                .and_then(|_| node.views.certificate(index, learner, slot))
+                .and_then(|certificate| serde_json::to_value(certificate).ok()),
         };
         learners.insert(node.graph.learner_name(learner).to_owned(), decision);
     }
@@ -139,8 +141,14 @@ pub(crate) async fn evidence(State(shared): State<Shared>) -> Result<Json<Vec<Ev
         let mut all = Vec::new();
         for (index, log) in node.views.logs() {
             let stored = node.store.evidence(index);
-            for bytes in stored.map_err(|error| Failure::not_ready(error.to_string()))? {
+            let failed = |error: StoreError| Failure::not_ready(error.to_string());
+            for bytes in stored.map_err(failed)? {
                 all.extend(described(&node, &log.name, index.0, &bytes));
+            }
+            let learners = log.chains.values().map(|learner| Some(*learner));
+            for learner in learners.chain([None]) {
+                let conflict = node.store.conflict(index, learner).map_err(failed)?;
+                all.extend(conflict.as_deref().and_then(conflicting));
             }
         }
         Ok(all)
@@ -162,7 +170,26 @@ fn described(node: &Node, log: &str, index: u16, bytes: &[u8]) -> Option<Evidenc
         kind: kind.into(),
         log: log.into(),
         slot,
-        acceptor: node.graph.acceptor_name(signer).into(),
-        messages,
+        acceptor: Some(node.graph.acceptor_name(signer).into()),
+        messages: Some(messages),
+        learners: None,
+        certificates: None,
+    })
+}
+
+/// Certificates that conflict: one with what this node executed, or two with each other.
+fn conflicting(certificates: &[Certificate]) -> Option<Evidence> {
+    let first = certificates.first()?;
+    let kind = if certificates.len() == 1 { "root-mismatch" } else { "divergence" };
+    let learners = certificates.iter().map(|one| one.learner.clone());
+    let encoded = certificates.iter().map(|one| hex::encode(one.to_bytes()));
+    Some(Evidence {
+        kind: kind.into(),
+        log: first.log.clone(),
+        slot: first.slot,
+        acceptor: None,
+        messages: None,
+        learners: Some(learners.collect()),
+        certificates: Some(encoded.collect()),
     })
 }

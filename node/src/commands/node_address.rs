@@ -3,6 +3,7 @@
 use anyhow::Context;
 use clap::Args;
 use hpaxos_consensus::NetworkId;
+use hpaxos_learner_graph::LearnerGraph;
 use hpaxos_node::client::Client;
 use hpaxos_node::files::{read_genesis, read_graph};
 use hpaxos_node::home::Home;
@@ -69,7 +70,9 @@ impl NetworkFrom {
     pub fn known(&self) -> anyhow::Result<Option<NetworkId>> {
         match (self.network, &self.graph, &self.node.home) {
             (Some(network), ..) => Ok(Some(network)),
-            (None, Some(graph), _) => id_of_files(graph, self.genesis.as_deref()).map(Some),
+            (None, Some(graph), _) => {
+                network_of_files(graph, self.genesis.as_deref()).map(|(id, _)| Some(id))
+            }
             (None, None, Some(home)) => {
                 let home = Home::open(home)?;
                 Ok(Some(home.network(&home.config()?)?.id))
@@ -90,17 +93,21 @@ impl NetworkFrom {
 }
 
 /// The id of the network that two files make.
-pub fn id_of_files(graph: &Path, genesis: Option<&Path>) -> anyhow::Result<NetworkId> {
+pub fn network_of_files(
+    graph: &Path,
+    genesis: Option<&Path>,
+) -> anyhow::Result<(NetworkId, LearnerGraph)> {
     let beside = graph.with_file_name(Home::GENESIS);
     let read = read_graph(graph)?;
     let genesis = read_genesis(genesis.unwrap_or(&beside), &read)?;
     let id = hpaxos_ledger::network_id(&read, &genesis);
-    id.with_context(|| {
+    let id = id.with_context(|| {
         format!(
             "{}: an acceptor has no `public-key`, so the network has no id yet",
             graph.display()
         )
-    })
+    })?;
+    Ok((id, read))
 }
 
 fn read_id(text: &str) -> Result<NetworkId, String> {

@@ -10,7 +10,9 @@ use base64::prelude::BASE64_STANDARD;
 use clap::{Args, Subcommand};
 use hpaxos_ledger::BundleId;
 use hpaxos_node::api::answers::{Balances, Object, Slot};
+use hpaxos_node::waiting;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 #[derive(Subcommand)]
@@ -30,9 +32,14 @@ pub enum Command {
     #[command(after_help = "Example:\n  hpaxos query slot red+blue 7\n\n\
         Exit code: 0 there it is, 1 it is not decided here, 2 no node answers.")]
     Slot(SlotOf),
+    /// The certificates of a slot, of each learner whose quorum attests it.
+    #[command(after_help = "Example:\n  hpaxos query certificate red+blue 7\n\n\
+        One for a later slot proves it too: its path leads there by hashing.\n\n\
+        Exit code: 0 there is one, 1 there is none yet, 2 no node answers.")]
+    Certificate(SlotOf),
     /// The receipt of a bundle, as `hpaxos bundle verify` takes it.
     #[command(after_help = "Example:\n  \
-        hpaxos query receipt d8504582e1fff4be3c6164a4902e71e3d18963a8fdcf47ca953622579dfbef9e\n\n\
+        hpaxos query receipt d8504582e1fff4be3c6164a4902e71e3d18963a8fdcf47ca953622579dfbef9e --wait 10s\n\n\
         Exit code: 0 there it is, 1 nobody here knows the bundle, 2 no node answers.")]
     Receipt(ReceiptOf),
 }
@@ -73,6 +80,9 @@ pub struct ReceiptOf {
     id: BundleId,
     #[command(flatten)]
     node: NodeAddress,
+    /// Wait so long until a quorum of each of its chains attests it, as in 10s or 500ms.
+    #[arg(long, value_name = "TIME", value_parser = waiting::read, default_value = "0s")]
+    wait: Duration,
     /// Answer in JSON: a receipt has no other form.
     #[arg(long)]
     json: bool,
@@ -111,9 +121,23 @@ impl Command {
             Command::Slot(SlotOf { log, slot, how }) => {
                 how.answer(&how.node.client()?.slot(&log, slot)?, print_slot)
             }
-            Command::Receipt(ReceiptOf { id, node, json: _ }) => {
+            Command::Certificate(SlotOf { log, slot, how }) => {
+                let found = how.node.client()?.slot(&log, slot)?;
+                let learners = found.learners.into_iter();
+                let certificates: BTreeMap<String, serde_json::Value> = learners
+                    .filter_map(|(name, decision)| Some((name, decision.certificate?)))
+                    .collect();
+                if certificates.is_empty() {
+                    crate::show::error(&anyhow::anyhow!(
+                        "nobody has attested slot {slot} of `{log}` yet"
+                    ));
+                    return Ok(Outcome::No);
+                }
+                how.answer(&certificates, print_certificates)
+            }
+            Command::Receipt(ReceiptOf { id, node, wait, json: _ }) => {
                 let client = node.client()?;
-                let Some(receipt) = client.receipt(&id, Duration::ZERO)? else {
+                let Some(receipt) = client.certified_receipt(&id, wait)? else {
                     let url = client.url();
                     crate::show::error(&anyhow::anyhow!(
                         "{url} knows no bundle {id}: was it submitted?"
@@ -155,6 +179,16 @@ fn print_balances(answer: &Balances) {
     let mut columns = Columns::new(&["amount", "asset", "log"]);
     for balance in &answer.balances {
         columns.row([balance.amount.clone(), balance.asset.clone(), balance.log.clone()]);
+    }
+    columns.print();
+}
+
+fn print_certificates(certificates: &BTreeMap<String, serde_json::Value>) {
+    let mut columns = Columns::new(&["learner", "certified slot", "signers"]);
+    for (learner, certificate) in certificates {
+        let signers = certificate["signers"].as_array().into_iter().flatten();
+        let signers: Vec<&str> = signers.filter_map(|signer| signer.as_str()).collect();
+        columns.row([learner.clone(), certificate["slot"].to_string(), signers.join(", ")]);
     }
     columns.print();
 }

@@ -4,8 +4,8 @@ use super::tracer::Tracer;
 use super::values::Values;
 use crate::store::{LogIndex, Store, StoreError, Turn};
 use hpaxos_consensus::message::{Kind, Packet};
-use hpaxos_consensus::{Config, Effects, Event, Fault, Record, Replica, Slot, Timer, Trust};
-use hpaxos_learner_graph::AcceptorId;
+use hpaxos_consensus::{Config, Effects, Event, Fault, Peer, Record, Replica, Slot, Timer, Trust};
+use hpaxos_learner_graph::{AcceptorId, LearnerId};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,6 +42,10 @@ pub(super) struct LogDriver {
     pub last_decided: Instant,
     /// Whether a wake for the next slot is planned, and for when.
     pub opening: Option<Instant>,
+    /// Up to where each learner's slots are certified, of those that the engine has still to be told.
+    pub certified: BTreeMap<LearnerId, Slot>,
+    /// When each peer was last sent certificates.
+    pub helped: BTreeMap<Peer, Instant>,
     /// When a proposal was first seen in each open slot.
     pub proposed: BTreeMap<Slot, Instant>,
     /// The number of the next record.
@@ -79,6 +83,8 @@ impl LogDriver {
             last_opened: None,
             last_decided: Instant::now(),
             opening: None,
+            certified: BTreeMap::new(),
+            helped: BTreeMap::new(),
             proposed: BTreeMap::new(),
             records: stored.next,
             touched: true,
@@ -134,9 +140,9 @@ impl LogDriver {
     }
 
     /// Adds what must be stored to a turn.
-    pub fn store(&mut self, store: &Store, turn: &mut Turn) {
+    pub fn store(&mut self, store: &Store, turn: &mut Turn) -> Result<(), StoreError> {
         for record in self.effects.store.drain(..) {
-            store.put_record(turn, self.index, self.records, &record);
+            store.put_record(turn, self.index, self.records, &record)?;
             self.records += 1;
             if let Record::Retired { slot } = record {
                 self.values.forget(slot);
@@ -148,5 +154,6 @@ impl LogDriver {
             }
         }
         self.values.store(self.index, store, turn);
+        Ok(())
     }
 }

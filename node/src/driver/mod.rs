@@ -3,6 +3,7 @@
 //! It steps while events wait, commits what is to be stored with one sync, and only then lets the rest go. Everything that
 //! takes long happens elsewhere: signatures and blocks are checked before they come here, blocks are executed after.
 
+mod certificates;
 mod log;
 mod opening;
 mod release;
@@ -20,11 +21,11 @@ use crate::executor::Decisions;
 use crate::judge::{Judge, Judged};
 use crate::mempool::Mempool;
 use crate::metrics::{Direction, Metrics};
-use crate::network::Network;
+use crate::network::{Bytes, Network};
 use crate::store::{LogIndex, Store, StoreError, Turn};
 use hpaxos_consensus::message::Packet;
 use hpaxos_consensus::{Event, Peer, Slot, ValueHash};
-use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerGraph};
+use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerGraph, LearnerId};
 use log::LogDriver;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -70,6 +71,22 @@ pub enum Input {
         slot: Slot,
         /// Its hash.
         value: ValueHash,
+    },
+    /// This node attests something.
+    Attest {
+        /// The log.
+        log: LogIndex,
+        /// As it travels.
+        frame: Bytes,
+    },
+    /// It is certified what a learner executed, and this node has executed the same.
+    Certified {
+        /// The log.
+        log: LogIndex,
+        /// The learner.
+        learner: LearnerId,
+        /// Up to this slot.
+        through: Slot,
     },
     /// Bundles wait, or others are done with.
     Look,
@@ -220,6 +237,8 @@ impl Driver {
                 self.handle(log);
             }
             Input::Fetch { log, slot, value } => self.fetch_decided(log, slot, value),
+            Input::Attest { log, frame } => self.send_attestation(log, frame),
+            Input::Certified { log, learner, through } => self.certified(log, learner, through),
             Input::Look => {}
             Input::Stop => self.stopping = true,
         }
@@ -253,6 +272,7 @@ impl Driver {
             if concerns {
                 log.queue.push_back(Event::Connected { peer });
                 self.handle(index);
+                self.send_certificates(index, peer);
             }
         }
     }
@@ -282,6 +302,7 @@ impl Driver {
             }
             Wake::Unreachable(acceptor) => self.unreachable(acceptor),
             Wake::Open { log } => self.open(log),
+            Wake::Certify { log } => self.certify(log),
         }
     }
 
@@ -313,7 +334,7 @@ impl Driver {
             let mut turn = Turn::default();
             for driver in &mut self.logs {
                 driver.settle(self.parts.tracer.as_ref());
-                driver.store(&self.parts.store, &mut turn);
+                driver.store(&self.parts.store, &mut turn)?;
             }
             if let Some(tracer) = &self.parts.tracer {
                 tracer.settle();

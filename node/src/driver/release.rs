@@ -8,7 +8,7 @@ use crate::metrics::Direction;
 use crate::store::LogIndex;
 use crate::wire::Frame;
 use hpaxos_consensus::message::{Body, Packet};
-use hpaxos_consensus::{Decision, Event, Fault, Peer, Request, Target};
+use hpaxos_consensus::{Decision, Event, Fault, Request, Target};
 use rand::Rng;
 use std::time::Instant;
 use tracing::{debug, error, warn};
@@ -180,8 +180,7 @@ impl Driver {
             Request::Value { slot, value, proposer } => {
                 self.want_value(log, (slot, value), proposer);
             }
-            // Whoever is behind gets messages of the slot instead.
-            Request::Certificates { to: Peer::Acceptor(_) | Peer::Follower(_), .. } => {}
+            Request::Certificates { to, .. } => self.send_certificates(log, to),
             Request::Load { slot } => {
                 let driver = &mut self.logs[usize::from(log.0)];
                 match self.parts.store.records_of(log, slot, driver.trust.schedule()) {

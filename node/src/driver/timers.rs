@@ -29,6 +29,11 @@ pub enum Wake {
     },
     /// A link may have been down for long enough.
     Unreachable(AcceptorId),
+    /// The engine has to be told of more certified slots.
+    Certify {
+        /// The log.
+        log: LogIndex,
+    },
     /// A slot may be opened.
     Open {
         /// The log.

@@ -118,7 +118,7 @@ impl Running {
                 atomicity: atomicity(&graph, trust.log(), &mut effort),
             }
         });
-        let views = Arc::new(Views::new(*id, store.clone(), views.collect()));
+        let views = Arc::new(Views::new(*id, graph.clone(), store.clone(), views.collect()));
         let limits = Limits {
             bundles_max: config.mempool.bundles_max,
             bytes_max: config.mempool.bytes_max,
@@ -140,12 +140,18 @@ impl Running {
             graph: graph.clone(),
             tracer: tracer.clone(),
             driver: inputs.clone(),
+            network: *id,
+            me: setup.me,
+            key: Arc::new(setup.key.clone()),
         };
         let of_executor = rules.iter().cloned().zip(logs.iter().cloned());
         let (executor, decisions) = Executor::new(parts, genesis, of_executor.collect())?;
         wake_up(&store, &views, &mempool, &judge)?;
 
         let intake = Checked {
+            network: *id,
+            graph: graph.clone(),
+            decisions: decisions.clone(),
             keys,
             remembered: Remembered::default(),
             driver: inputs.clone(),

@@ -2,6 +2,7 @@
 
 use super::LogIndex;
 use hpaxos_consensus::{Evidence, Slot, ValueHash};
+use hpaxos_learner_graph::LearnerId;
 
 /// The bytes of a log's prefix in the family of views.
 pub(super) const VIEW_PREFIX_BYTES: usize = 2;
@@ -44,6 +45,18 @@ pub(super) fn read_block_key(key: &[u8]) -> Option<(Slot, ValueHash)> {
 pub(super) fn evidence_key(log: LogIndex, evidence: &Evidence) -> Vec<u8> {
     let mut key = slot_key(log, evidence.messages[0].place.slot);
     key.extend_from_slice(&(evidence.acceptor().index() as u16).to_be_bytes());
+    key
+}
+
+/// With what the keys of a learner's certificates begin.
+pub(super) fn certificate_prefix(log: LogIndex, learner: LearnerId) -> Vec<u8> {
+    [&log.0.to_be_bytes()[..], &[learner.index() as u8]].concat()
+}
+
+/// Of a certificate.
+pub(super) fn certificate_key(log: LogIndex, learner: LearnerId, slot: u64) -> Vec<u8> {
+    let mut key = certificate_prefix(log, learner);
+    key.extend_from_slice(&slot.to_be_bytes());
     key
 }
 

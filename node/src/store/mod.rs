@@ -1,9 +1,10 @@
 //! The store: everything a node must not forget, in one RocksDB.
 //!
-//! Each driver turn is one atomic write with one sync. What executing a block changes is not even in the write-ahead log: it can
+//! Each driver turn is one atomic write with one sync, unless all of it follows from what is on disk already. What executing a block changes is not even in the write-ahead log: it can
 //! be worked out again from the block. After a crash the views are as they were at some earlier slot, since their family
 //! goes to disk in the order of its writes.
 
+mod certificates;
 mod keys;
 mod records;
 mod walk;
@@ -26,17 +27,19 @@ pub const VERSION: u32 = 1;
 
 /// Messages and rounds of slots, in the order in which they were stored.
 const MESSAGES: &str = "messages";
-/// Decisions, certificates, and what else is known of slots.
+/// Decisions, for whom they are certified, and what else is known of slots.
 const DECISIONS: &str = "decisions";
 /// Blocks by log, slot and hash.
 const BLOCKS: &str = "blocks";
 /// What learners' views executed: the ledger's own bytes.
 const VIEWS: &str = "views";
+/// Certificates by log, learner and slot.
+const CERTIFICATES: &str = "certificates";
 /// Proofs of misbehaviour.
 const EVIDENCE: &str = "evidence";
 /// Version, network, owner, and bundles that waited when the node stopped.
 const META: &str = "meta";
-const FAMILIES: [&str; 6] = [MESSAGES, DECISIONS, BLOCKS, VIEWS, EVIDENCE, META];
+const FAMILIES: [&str; 7] = [MESSAGES, DECISIONS, BLOCKS, VIEWS, CERTIFICATES, EVIDENCE, META];
 
 /// Memory for blocks of the database that were read.
 const CACHE_BYTES: usize = 16 << 20;
@@ -95,6 +98,10 @@ type Entry = Result<(Box<[u8]>, Box<[u8]>), rocksdb::Error>;
 pub struct Turn {
     batch: WriteBatch,
     records: usize,
+    /// The keys of messages and rounds in it.
+    messages: Vec<Vec<u8>>,
+    /// Whether something is in it that cannot be worked out again.
+    matters: bool,
 }
 
 impl Turn {
@@ -210,6 +217,7 @@ impl Store {
         value: &ValueHash,
         bytes: &[u8],
     ) {
+        turn.matters = true;
         turn.batch.put_cf(self.family(BLOCKS), block_key(log, slot, value), bytes);
     }
 
@@ -218,15 +226,17 @@ impl Store {
         let messages = evidence.messages.each_ref();
         let bytes = messages.map(|message| ((***message).clone(), *message.signature()));
         let bytes = borsh::to_vec(&bytes).expect("writing to memory does not fail");
+        turn.matters = true;
         turn.batch.put_cf(self.family(EVIDENCE), evidence_key(log, evidence), bytes);
     }
 
-    /// Writes a turn and waits until it is on disk.
+    /// Writes a turn and waits until it is on disk; unless all of it follows from what is.
     ///
     /// # Errors
     /// If it is not: then nothing that rests on it may leave the node.
     pub fn commit(&self, turn: Turn) -> Result<(), StoreError> {
-        Ok(self.database.write_opt(turn.batch, &synced())?)
+        let options = if turn.matters { synced() } else { WriteOptions::default() };
+        Ok(self.database.write_opt(turn.batch, &options)?)
     }
 
     /// A block.

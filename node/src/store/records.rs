@@ -19,25 +19,61 @@ pub(super) fn silent_key(log: LogIndex) -> String {
 
 impl Store {
     /// Adds a record of the engine to a turn; `number` counts them, and keeps their order.
-    pub fn put_record(&self, turn: &mut Turn, log: LogIndex, number: u64, record: &Record) {
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn put_record(
+        &self,
+        turn: &mut Turn,
+        log: LogIndex,
+        number: u64,
+        record: &Record,
+    ) -> Result<(), StoreError> {
         turn.records += 1;
         let bytes = record.encode();
         match record {
             Record::Messages { slot, .. } | Record::Round { slot, .. } => {
-                turn.batch.put_cf(self.family(MESSAGES), record_key(log, *slot, number), bytes);
+                turn.matters = true;
+                let key = record_key(log, *slot, number);
+                turn.batch.put_cf(self.family(MESSAGES), &key, bytes);
+                turn.messages.push(key);
             }
-            Record::Decided { slot, .. } | Record::Certified { slot, .. } => {
+            Record::Decided { slot, .. } => {
+                turn.matters = true;
+                turn.batch.put_cf(self.family(DECISIONS), record_key(log, *slot, number), bytes);
+            }
+            // These follow from certificates, which are kept.
+            Record::Certified { slot, .. } => {
                 turn.batch.put_cf(self.family(DECISIONS), record_key(log, *slot, number), bytes);
             }
             Record::Retired { slot } => {
-                let (from, to) = (slot_key(log, *slot), slot_key(log, slot.next()));
-                turn.batch.delete_range_cf(self.family(MESSAGES), from, to);
+                self.forget_messages(turn, log, *slot)?;
                 turn.batch.put_cf(self.family(DECISIONS), record_key(log, *slot, number), bytes);
             }
             Record::Silent { .. } => {
+                turn.matters = true;
                 turn.batch.put_cf(self.family(META), silent_key(log), bytes);
             }
         }
+        Ok(())
+    }
+
+    /// Adds to a turn that nobody needs the messages of a slot any more. Each was written once, and mostly is in memory only:
+    /// then nothing of it ever reaches a file.
+    fn forget_messages(
+        &self,
+        turn: &mut Turn,
+        log: LogIndex,
+        slot: Slot,
+    ) -> Result<(), StoreError> {
+        let (family, prefix) = (self.family(MESSAGES), slot_key(log, slot));
+        for key in turn.messages.extract_if(.., |key| key.starts_with(&prefix)) {
+            turn.batch.single_delete_cf(family, key);
+        }
+        for entry in self.scan(MESSAGES, prefix) {
+            turn.batch.single_delete_cf(family, entry?.0);
+        }
+        Ok(())
     }
 
     /// All records of a log.

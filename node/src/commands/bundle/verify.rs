@@ -3,24 +3,25 @@
 use super::file::read_at_most;
 use super::outcome::say;
 use crate::Outcome;
-use crate::commands::node_address::id_of_files;
+use crate::commands::node_address::network_of_files;
 use crate::show::{BAD, Columns, GOOD, WARN, json, line, styled};
 use anyhow::Context;
 use clap::Args;
-use hpaxos_ledger::{Checked, Receipt, ReceiptCheck};
+use hpaxos_ledger::{Checked, Receipt, ReceiptCheck, Verdict, Verified};
 use serde_json::json;
 use std::path::PathBuf;
 
 pub const HELP: &str = "\
-Asks nobody: the receipt is all there is. Nothing covers what it says of state roots and atomicity.
+Asks nobody: receipt, learner graph and genesis are all there is. Nothing covers what the receipt
+says of atomicity: that is `hpaxos graph analyze`.
 
 Example:
   hpaxos bundle submit swap.json --wait 10s --json > receipt.json
   hpaxos bundle verify receipt.json --graph learner-graph.toml --genesis genesis.toml
 
-Exit code: 1 it contradicts itself; 2 it does not, which proves what one node executed, not yet
-what a quorum decided; or a file cannot be used. There is no 0 as long as there are no
-certificates.";
+Exit code: 0 a quorum of each of its chains attests that it committed; 1 it did not, or the
+receipt is forged, damaged or of another network; 2 nobody attests it yet (ask the node again),
+or a file cannot be used.";
 
 /// The longest receipt: a bundle and a few hashes.
 const RECEIPT_BYTES_MAX: usize = 16 << 20;
@@ -43,28 +44,32 @@ pub struct Arguments {
 
 impl Arguments {
     pub fn run(self) -> anyhow::Result<Outcome> {
-        let network = id_of_files(&self.graph, self.genesis.as_deref())?;
+        let (network, graph) = network_of_files(&self.graph, self.genesis.as_deref())?;
         let bytes = read_at_most(&self.receipt, RECEIPT_BYTES_MAX)?;
         let receipt: Receipt = serde_json::from_slice(&bytes)
             .with_context(|| format!("{} is no receipt", self.receipt.display()))?;
-        let checks = receipt.checks(network);
-        let consistent = checks.iter().all(|check| check.holds);
+        let Verified { verdict, checks } = receipt.verify(network, &graph);
         if self.json {
-            json(
-                &json!({ "id": receipt.id, "consistent": consistent, "proven": false, "checks": checks }),
-            )?;
+            json(&json!({ "id": receipt.id, "verdict": verdict, "checks": checks }))?;
         } else {
             print(&receipt, &checks);
-            line(if consistent {
-                styled(
+            line(match verdict {
+                Verdict::Committed => {
+                    styled(GOOD, "It committed: a quorum of each of its chains attests it.")
+                }
+                Verdict::NotCommitted => styled(BAD, "It did not commit."),
+                Verdict::Open => styled(
                     WARN,
-                    "It holds together. It proves what one node executed, not yet what a quorum decided.",
-                )
-            } else {
-                styled(BAD, "It is forged or damaged, or of another network.")
+                    "Nothing is wrong, but not all of it is attested yet: ask the node again.",
+                ),
+                Verdict::Forged => styled(BAD, "It is forged or damaged, or of another network."),
             });
         }
-        Ok(if consistent { Outcome::Open } else { Outcome::No })
+        Ok(match verdict {
+            Verdict::Committed => Outcome::Yes,
+            Verdict::NotCommitted | Verdict::Forged => Outcome::No,
+            Verdict::Open => Outcome::Open,
+        })
     }
 }
 
@@ -73,10 +78,12 @@ fn print(receipt: &Receipt, checks: &[ReceiptCheck]) {
     receipt.chains.iter().for_each(|(name, chain)| line(say(name, chain)));
     let mut columns = Columns::new(&["", ""]);
     for check in checks {
-        let holds = match (check.what, check.holds) {
-            (Checked::Unproven, true) => styled(WARN, "cannot be proven"),
-            (_, true) => styled(GOOD, "holds"),
-            (_, false) => styled(BAD, "does not hold"),
+        let holds = match (check.what, check.holds, &check.flaw) {
+            (Checked::Unproven, true, _) => styled(WARN, "cannot be proven"),
+            (_, true, _) => styled(GOOD, "holds"),
+            (_, false, Some(flaw)) if !check.contradicts() => styled(WARN, flaw),
+            (_, false, Some(flaw)) => styled(BAD, format_args!("does not hold: {flaw}")),
+            (_, false, None) => styled(BAD, "does not hold"),
         };
         let chain = check.chain.as_ref().map(|chain| format!("{chain}: ")).unwrap_or_default();
         columns.row([format!("{chain}{}", words(check.what)), holds]);
@@ -91,6 +98,7 @@ fn words(what: Checked) -> &'static str {
         Checked::Chains => "the chains are the bundle's",
         Checked::Result => "the result is under its root",
         Checked::History => "the history follows",
+        Checked::Certificate => "a quorum attests the history",
         Checked::Unproven => "it was in no block",
     }
 }

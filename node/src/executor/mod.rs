@@ -1,74 +1,33 @@
 //! The executor: one thread that lets each learner's view execute what it decided, in the order of slots.
 //!
 //! Learners of equal history share one state; one that lags only keeps its height. What executing changes is not synced: after
-//! a crash it is worked out again from the decisions and blocks, which are.
+//! a crash it is worked out again from the decisions and blocks, which are. What was executed is attested, and certificates are
+//! collected, here: off the way from proposal to decision.
 
+mod certify;
+mod decisions;
+
+pub use decisions::{Decided, Decisions};
+
+use crate::certifier::Certifier;
 use crate::driver::{Input, Tracer};
 use crate::events::{Event, Events};
 use crate::mempool::Mempool;
 use crate::metrics::Metrics;
 use crate::store::{LogIndex, Store, StoreError};
 use crate::views::{Rows, Views};
-use hpaxos_consensus::{Slot, Trust, ValueHash};
-use hpaxos_learner_graph::{LearnerGraph, LearnerId};
-use hpaxos_ledger::{Block, Genesis, LogRules, Outcome, Results, Summary, execute, initial};
+use decisions::Told;
+use ed25519_dalek::SigningKey;
+use hpaxos_consensus::{NetworkId, Slot, Trust, ValueHash};
+use hpaxos_learner_graph::{AcceptorId, LearnerGraph, LearnerId, LearnerSet};
+use hpaxos_ledger::{
+    Block, Certificate, Genesis, LogRules, Outcome, Results, Summary, execute, initial,
+};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 use tracing::{debug, error};
-
-/// A learner decided, as the executor is told.
-#[derive(Clone, Copy, Debug)]
-pub struct Decided {
-    /// The log.
-    pub log: LogIndex,
-    /// The slot.
-    pub slot: Slot,
-    /// Who.
-    pub learner: LearnerId,
-    /// The value.
-    pub value: ValueHash,
-}
-
-/// Where the driver puts decisions. It opens no more slots when too many are not executed.
-#[derive(Clone)]
-pub struct Decisions {
-    sender: Arc<Mutex<Option<Sender<Decided>>>>,
-    /// For each log, how many slots were decided and how many executed, by whoever is furthest.
-    counts: Arc<Vec<Counts>>,
-}
-
-#[derive(Default)]
-struct Counts {
-    decided: AtomicU64,
-    executed: AtomicU64,
-}
-
-impl Decisions {
-    /// Tells of a decision.
-    pub fn send(&self, decided: Decided) {
-        let counts = &self.counts[usize::from(decided.log.0)];
-        counts.decided.fetch_max(decided.slot.0 + 1, Ordering::Relaxed);
-        if let Some(sender) = &*self.sender.lock().unwrap_or_else(PoisonError::into_inner) {
-            // An executor that is gone took the node with it.
-            let _ = sender.send(decided);
-        }
-    }
-
-    /// How many slots of a log are decided and not executed.
-    pub fn unexecuted(&self, log: LogIndex) -> u64 {
-        let counts = &self.counts[usize::from(log.0)];
-        let executed = counts.executed.load(Ordering::Relaxed);
-        counts.decided.load(Ordering::Relaxed).saturating_sub(executed)
-    }
-
-    /// No more decisions come.
-    pub fn close(&self) {
-        self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
-    }
-}
 
 /// What an executor is made of.
 pub struct Parts {
@@ -86,16 +45,22 @@ pub struct Parts {
     pub graph: Arc<LearnerGraph>,
     /// The trace.
     pub tracer: Option<Tracer>,
-    /// The driver, which fetches blocks.
+    /// The driver, which fetches blocks and sends attestations.
     pub driver: tokio::sync::mpsc::Sender<Input>,
+    /// The network's id, of which attestations speak.
+    pub network: NetworkId,
+    /// This node, if it is an acceptor.
+    pub me: Option<AcceptorId>,
+    /// Its key.
+    pub key: Arc<SigningKey>,
 }
 
 /// Lets views execute.
 pub struct Executor {
     parts: Parts,
     logs: Vec<Log>,
-    decisions: Receiver<Decided>,
-    counts: Decisions,
+    told: Receiver<Told>,
+    decisions: Decisions,
 }
 
 struct Log {
@@ -106,10 +71,17 @@ struct Log {
     heights: BTreeMap<LearnerId, u64>,
     /// Decided and not executed.
     pending: BTreeMap<LearnerId, BTreeMap<u64, ValueHash>>,
-    /// Learners whose view stopped: they decided something else than the others.
+    /// Learners whose view stopped: they decided something else than the others, or their quorums came to another state.
     stopped: BTreeSet<LearnerId>,
     /// The block that the driver was asked for.
     asked: Option<ValueHash>,
+    certifier: Certifier,
+    /// What learners executed since the last attestation, as far as it is worth one.
+    unattested: BTreeMap<u64, LearnerSet>,
+    /// The last slot that each executed since then.
+    last: BTreeMap<LearnerId, u64>,
+    /// Certificates of slots that are not executed here yet, the latest of each learner.
+    ahead: BTreeMap<LearnerId, Certificate>,
 }
 
 /// Between two looks for a block that is missing.
@@ -125,25 +97,23 @@ impl Executor {
         genesis: &Genesis,
         logs: Vec<(LogRules, Arc<Trust>)>,
     ) -> Result<(Self, Decisions), StoreError> {
-        let (sender, decisions) = channel();
-        let counts = logs.iter().map(|_| Counts::default()).collect();
-        let sender = Arc::new(Mutex::new(Some(sender)));
-        let counts = Decisions { sender, counts: Arc::new(counts) };
-        let mut executor = Executor { parts, logs: Vec::new(), decisions, counts };
+        let (decisions, told) = Decisions::new(logs.len());
+        let mut executor = Executor { parts, logs: Vec::new(), told, decisions };
         for (number, (rules, trust)) in logs.into_iter().enumerate() {
             let index = LogIndex(number as u16);
             let log = executor.open(index, rules, &trust, genesis)?;
             executor.logs.push(log);
+            executor.recall_certificates(index)?;
         }
-        let counts = executor.counts.clone();
-        Ok((executor, counts))
+        let decisions = executor.decisions.clone();
+        Ok((executor, decisions))
     }
 
     fn open(
         &self,
         index: LogIndex,
         rules: LogRules,
-        trust: &Trust,
+        trust: &Arc<Trust>,
         genesis: &Genesis,
     ) -> Result<Log, StoreError> {
         let views = &self.parts.views;
@@ -164,9 +134,28 @@ impl Executor {
                 of_learner.insert(decided.slot.0, decided.value);
             }
         }
-        self.counts.counts[usize::from(index.0)].executed.store(height, Ordering::Relaxed);
-        let stopped = BTreeSet::new();
-        Ok(Log { rules, height, heights, pending, stopped, asked: None })
+        self.decisions.executed(index, height);
+        let parts = &self.parts;
+        let names = learners().map(|one| (one, parts.graph.learner_name(one).to_owned()));
+        let certifier = Certifier::new(
+            parts.network,
+            trust.clone(),
+            names.collect(),
+            parts.me,
+            parts.key.clone(),
+        );
+        Ok(Log {
+            rules,
+            height,
+            heights,
+            pending,
+            stopped: BTreeSet::new(),
+            asked: None,
+            certifier,
+            unattested: BTreeMap::new(),
+            last: BTreeMap::new(),
+            ahead: BTreeMap::new(),
+        })
     }
 
     /// Executes until no more decisions come.
@@ -176,24 +165,36 @@ impl Executor {
     pub fn run(mut self) -> Result<(), StoreError> {
         loop {
             let mut missing = false;
-            for index in 0..self.logs.len() {
-                missing |= self.advance(LogIndex(index as u16))?;
+            for index in (0..self.logs.len()).map(|index| LogIndex(index as u16)) {
+                missing |= self.advance(index)?;
+                self.attest(index)?;
             }
-            let decided = if missing {
-                match self.decisions.recv_timeout(MISSING_EVERY) {
-                    Ok(decided) => Some(decided),
+            let told = if missing {
+                match self.told.recv_timeout(MISSING_EVERY) {
+                    Ok(told) => Some(told),
                     Err(RecvTimeoutError::Timeout) => continue,
                     Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 }
             } else {
-                self.decisions.recv().ok()
+                self.told.recv().ok()
             };
-            let Some(decided) = decided else { return Ok(()) };
-            self.note(decided);
-            while let Ok(decided) = self.decisions.try_recv() {
-                self.note(decided);
+            let Some(told) = told else { return Ok(()) };
+            self.take(told)?;
+            while let Ok(told) = self.told.try_recv() {
+                self.take(told)?;
             }
         }
+    }
+
+    fn take(&mut self, told: Told) -> Result<(), StoreError> {
+        match told {
+            Told::Decided(decided) => self.note(decided),
+            Told::Attested(index, attested) => self.hear(index, attested)?,
+            Told::Certificate(index, learner, certificate) => {
+                self.hold(index, learner, certificate)?;
+            }
+        }
+        Ok(())
     }
 
     fn note(&mut self, decided: Decided) {
@@ -256,8 +257,7 @@ impl Executor {
         self.parts
             .store
             .write_view(index, &BTreeMap::from([Views::height_row(learner, slot + 1)]))?;
-        self.reached(index, learner, slot, &summary);
-        Ok(())
+        self.reached(index, learner, slot, &summary)
     }
 
     /// Executes a slot. Whether its block is here.
@@ -287,7 +287,7 @@ impl Executor {
         log.pending.entry(learner).or_default().remove(&slot);
         log.height = slot + 1;
         log.asked = None;
-        self.counts.counts[usize::from(index.0)].executed.store(slot + 1, Ordering::Relaxed);
+        self.decisions.executed(index, slot + 1);
 
         let ids: Vec<_> = results.iter().map(|result| result.id).collect();
         let waits = self.parts.mempool.executed(index, Slot(slot), &ids);
@@ -297,12 +297,18 @@ impl Executor {
         for waited in waits {
             self.parts.metrics.bundle_committed(&log.rules.log, waited);
         }
-        self.reached(index, learner, slot, &summary);
+        self.reached(index, learner, slot, &summary)?;
         Ok(true)
     }
 
     /// A learner's view is past a slot, of which the state says this.
-    fn reached(&mut self, index: LogIndex, learner: LearnerId, slot: u64, summary: &Summary) {
+    fn reached(
+        &mut self,
+        index: LogIndex,
+        learner: LearnerId,
+        slot: u64,
+        summary: &Summary,
+    ) -> Result<(), StoreError> {
         let log = &mut self.logs[usize::from(index.0)];
         log.heights.insert(learner, slot + 1);
         let name = self.parts.graph.learner_name(learner).to_owned();
@@ -313,5 +319,6 @@ impl Executor {
         self.parts.metrics.set_view_lag(&log.rules.log, &name, log.height - (slot + 1));
         let log = log.rules.log.clone();
         self.parts.events.send(Event::Executed { log, slot, learner: name });
+        self.note_reached(index, learner, slot)
     }
 }

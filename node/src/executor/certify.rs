@@ -1,0 +1,215 @@
+//! Attesting what was executed, and what becomes of certificates.
+
+use super::Executor;
+use crate::certifier::{Attested, EVERY};
+use crate::driver::Input;
+use crate::events::Event;
+use crate::store::{LogIndex, StoreError, Turn};
+use crate::wire::Frame;
+use hpaxos_consensus::Slot;
+use hpaxos_learner_graph::{LearnerId, LearnerSet};
+use hpaxos_ledger::{Certificate, Summary};
+use std::mem::take;
+use tracing::{debug, error};
+
+impl Executor {
+    /// Goes on with the certificates that the store has.
+    pub(super) fn recall_certificates(&mut self, index: LogIndex) -> Result<(), StoreError> {
+        let learners: Vec<LearnerId> = self.log(index).heights.keys().copied().collect();
+        for learner in learners {
+            if self.parts.store.conflict(index, Some(learner))?.is_some() {
+                let (log, learner_name) = self.names(index, learner);
+                error!(
+                    log,
+                    learner = learner_name,
+                    "its view has stopped for good: its quorum came to another state"
+                );
+                self.log(index).stopped.insert(learner);
+            }
+            let Some(last) = self.parts.store.last_certificate(index, learner)? else { continue };
+            self.decisions.set_certified(index, learner, last.slot + 1);
+            self.log(index).certifier.keep(learner, last.clone());
+            self.weigh(index, learner, last)?;
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, index: LogIndex) -> &mut super::Log {
+        &mut self.logs[usize::from(index.0)]
+    }
+
+    /// The names of a log and a learner.
+    fn names(&self, index: LogIndex, learner: LearnerId) -> (String, String) {
+        let log = self.logs[usize::from(index.0)].rules.log.clone();
+        (log, self.parts.graph.learner_name(learner).to_owned())
+    }
+
+    /// A learner's view is past a slot.
+    pub(super) fn note_reached(
+        &mut self,
+        index: LogIndex,
+        learner: LearnerId,
+        slot: u64,
+    ) -> Result<(), StoreError> {
+        let log = self.log(index);
+        log.last.insert(learner, slot);
+        if slot % EVERY == EVERY - 1 {
+            log.unattested.entry(slot).or_insert(LearnerSet::EMPTY).insert(learner);
+        }
+        match log.ahead.remove(&learner) {
+            Some(certificate) => self.weigh(index, learner, certificate),
+            None => Ok(()),
+        }
+    }
+
+    /// Attests what was executed since the last time.
+    pub(super) fn attest(&mut self, index: LogIndex) -> Result<(), StoreError> {
+        let log = self.log(index);
+        let mut due = take(&mut log.unattested);
+        for (learner, slot) in take(&mut log.last) {
+            due.entry(slot).or_insert(LearnerSet::EMPTY).insert(learner);
+        }
+        for (slot, learners) in due {
+            let Some(summary) = self.parts.views.summary(index, slot) else { continue };
+            let Some(attested) = self.log(index).certifier.attest(slot, learners, &summary) else {
+                continue;
+            };
+            let frame = Frame::attestation(&attested.attestation, &attested.signature);
+            // One that finds no room is lost: there is always a next one.
+            let _ = self.parts.driver.try_send(Input::Attest { log: index, frame });
+            self.collect(index, attested)?;
+        }
+        Ok(())
+    }
+
+    /// Another acceptor attests something.
+    pub(super) fn hear(&mut self, index: LogIndex, attested: Attested) -> Result<(), StoreError> {
+        self.decisions.seen();
+        self.collect(index, attested)
+    }
+
+    fn collect(&mut self, index: LogIndex, attested: Attested) -> Result<(), StoreError> {
+        for (learner, certificate) in self.log(index).certifier.hear(attested) {
+            self.certified(index, learner, certificate)?;
+        }
+        Ok(())
+    }
+
+    /// Somebody else had a certificate.
+    pub(super) fn hold(
+        &mut self,
+        index: LogIndex,
+        learner: LearnerId,
+        certificate: Certificate,
+    ) -> Result<(), StoreError> {
+        self.decisions.seen();
+        if self.log(index).certifier.keep(learner, certificate.clone()) {
+            self.certified(index, learner, certificate)?;
+        }
+        Ok(())
+    }
+
+    /// There is a new certificate.
+    fn certified(
+        &mut self,
+        index: LogIndex,
+        learner: LearnerId,
+        certificate: Certificate,
+    ) -> Result<(), StoreError> {
+        let mut turn = Turn::default();
+        self.parts.store.put_certificate(&mut turn, index, learner, &certificate)?;
+        self.parts.store.commit(turn)?;
+        let slot = certificate.slot;
+        self.decisions.set_certified(index, learner, slot + 1);
+        let (log, name) = self.names(index, learner);
+        debug!(log, slot, learner = name, signers = certificate.signatures.len(), "certified");
+        self.parts.events.send(Event::Certified { log, slot, learner: name });
+        self.look_for_divergence(index, learner, &certificate)?;
+        self.weigh(index, learner, certificate)
+    }
+
+    /// Compares a certificate with what the learner's view executed, now or when it has.
+    fn weigh(
+        &mut self,
+        index: LogIndex,
+        learner: LearnerId,
+        certificate: Certificate,
+    ) -> Result<(), StoreError> {
+        let slot = certificate.slot;
+        let log = self.log(index);
+        if log.heights.get(&learner).is_none_or(|height| *height <= slot) {
+            log.ahead.insert(learner, certificate);
+            return Ok(());
+        }
+        let Some(summary) = self.parts.views.summary(index, slot) else { return Ok(()) };
+        if !says_the_same(&certificate, &summary) {
+            return self.stop(index, learner, &certificate, &summary);
+        }
+        // One that finds no room is made up for by the next one.
+        let through = Slot(slot);
+        let _ = self.parts.driver.try_send(Input::Certified { log: index, learner, through });
+        Ok(())
+    }
+
+    /// A quorum came to another state than this node: its view of the learner must not go on.
+    fn stop(
+        &mut self,
+        index: LogIndex,
+        learner: LearnerId,
+        certificate: &Certificate,
+        own: &Summary,
+    ) -> Result<(), StoreError> {
+        if !self.log(index).stopped.insert(learner) {
+            return Ok(());
+        }
+        let slot = certificate.slot;
+        self.parts.store.keep_conflict(index, Some(learner), std::slice::from_ref(certificate))?;
+        let (log, name) = self.names(index, learner);
+        error!(log, slot, learner = name,
+            certified_history = %certificate.history, own_history = %own.history,
+            certified_state = %certificate.state_root, own_state = %own.state_root,
+            "a quorum attests another outcome than this node's: its view of this learner stops here; the certificate is kept \
+             as evidence. Either this node's disk or program is wrong, or a quorum of the learner is Byzantine");
+        self.parts.metrics.root_mismatch(&log, &name);
+        self.parts.events.send(Event::RootMismatch { log, slot, learner: name });
+        Ok(())
+    }
+
+    /// Looks whether quorums of two learners attest different outcomes of one slot.
+    fn look_for_divergence(
+        &mut self,
+        index: LogIndex,
+        learner: LearnerId,
+        certificate: &Certificate,
+    ) -> Result<(), StoreError> {
+        let slot = certificate.slot;
+        let log = self.log(index);
+        let others = log.heights.keys().filter(|other| **other != learner);
+        let other = others
+            .filter_map(|other| log.certifier.latest(*other))
+            .find(|other| other.slot == slot && other.history != certificate.history);
+        let Some(other) = other.cloned() else { return Ok(()) };
+        let learners = [certificate.learner.clone(), other.learner.clone()];
+        if self.parts.store.conflict(index, None)?.is_some() {
+            return Ok(());
+        }
+        self.parts.store.keep_conflict(index, None, &[certificate.clone(), other])?;
+        let (log, _) = self.names(index, learner);
+        error!(
+            log,
+            slot,
+            learners = learners.join(", "),
+            "quorums of two learners attest different outcomes: bundles are not atomic between them any more"
+        );
+        for learner in learners {
+            self.parts.events.send(Event::Diverged { log: log.clone(), slot, learner });
+        }
+        Ok(())
+    }
+}
+
+fn says_the_same(certificate: &Certificate, summary: &Summary) -> bool {
+    certificate.history == summary.history
+        && certificate.results_root == summary.results_root
+        && certificate.state_root == summary.state_root
+}
