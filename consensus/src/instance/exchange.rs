@@ -3,7 +3,7 @@
 use super::{Action, Instance, SlotEvent};
 use crate::MessageId;
 use crate::dag::Ix;
-use crate::engine::{Effects, Peer, Target};
+use crate::engine::{Effects, Peer, Request, Target};
 use crate::message::{Answer, Packet, Refs};
 use crate::rules::Mutant;
 
@@ -64,6 +64,10 @@ impl Instance {
         self.want(from, unasked);
         if answer == Answer::Wanted {
             self.greet(from, out);
+            // Messages may not be enough: those of a signer that is caught by now are taken from nobody.
+            if !self.learners.certified().is_empty() {
+                out.requests.push(Request::Certificates { slot: self.place.slot, to: from });
+            }
         }
     }
 
