@@ -1,6 +1,7 @@
 //! What the driver tells those who ask how it is.
 
 use super::Driver;
+use hpaxos_consensus::Silence;
 use hpaxos_learner_graph::AcceptorSet;
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -61,7 +62,7 @@ impl Driver {
                 round: 0,
                 leader: String::new(),
                 waiting: 0,
-                silent: replica.is_silent(),
+                silent: replica.silence() == Some(Silence::Everything),
                 next,
             };
             for slot in replica.open_slots() {
