@@ -6,7 +6,7 @@ use super::values::Values;
 use crate::store::{LogIndex, Loss, Store, StoreError, Turn};
 use hpaxos_consensus::message::{Kind, Packet};
 use hpaxos_consensus::{
-    Config, Effects, Event, Fault, Record, Recovery, Replica, Slot, Timer, Trust,
+    Config, Effects, Event, Fault, Record, Recovery, Replica, Silence, Slot, Timer, Trust,
 };
 use hpaxos_learner_graph::AcceptorId;
 use std::collections::{BTreeMap, VecDeque};
@@ -110,6 +110,16 @@ impl LogDriver {
         })
     }
 
+    /// Tells a trace what is here from before.
+    pub fn tell_restored(&self, tracer: &Tracer) {
+        if self.replica.silence() == Some(Silence::Everything) {
+            tracer.lost();
+        }
+        for slot in self.replica.open_slots() {
+            tracer.restored(slot, &self.replica);
+        }
+    }
+
     /// The log's name.
     pub fn name(&self) -> &str {
         self.trust.log().name()
@@ -129,7 +139,14 @@ impl LogDriver {
             }
             _ => None,
         };
+        let loaded = match &event {
+            Event::Loaded { slot, .. } => Some(*slot),
+            _ => None,
+        };
         self.replica.handle(event, &mut self.effects);
+        if let Some((tracer, slot)) = tracer.zip(loaded) {
+            tracer.restored(slot, &self.replica);
+        }
         if let Some((tracer, announcement)) = tracer.zip(announcement) {
             tracer.announced(&announcement, &self.replica);
         }

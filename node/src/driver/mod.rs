@@ -145,6 +145,9 @@ impl Driver {
         let (mut logs, mut caught) = (Vec::new(), AcceptorSet::EMPTY);
         for setting in settings {
             let log = LogDriver::recover(setting, &parts.store)?;
+            if let Some(tracer) = &parts.tracer {
+                log.tell_restored(tracer);
+            }
             caught = caught.union(&parts.store.caught(log.index, log.trust.schedule())?);
             logs.push(log);
         }

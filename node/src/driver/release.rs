@@ -145,6 +145,9 @@ impl Driver {
                 warn!(log = name, ?from, signer, %id, %flaw, "refused an ill-formed message");
             }
             Fault::OwnMessageUnknown { id } => {
+                if let Some(tracer) = &self.parts.tracer {
+                    tracer.lost();
+                }
                 error!(log = name, %id, "this node signed a message that its store does not know: the store was lost or is \
                     old, or somebody else uses its key; it signs nothing until it is safe again");
             }
