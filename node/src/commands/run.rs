@@ -11,7 +11,7 @@ use hpaxos_node::control::{self, Request};
 use hpaxos_node::driver::Detail;
 use hpaxos_node::files::write_whole;
 use hpaxos_node::home::Home;
-use hpaxos_node::keys::{PublicKey, no_core_dumps};
+use hpaxos_node::keys::{KeyLock, PublicKey, no_core_dumps};
 use hpaxos_node::logging::{self, LogLevel};
 use hpaxos_node::metrics;
 use hpaxos_node::node::{Node, Running, Setup};
@@ -75,6 +75,7 @@ impl Arguments {
         let network = home.network(&config)?;
         let me = home.me(&config, &network.graph, PublicKey::of(&key))?;
         let waived = home.waived(&config, &network.graph)?;
+        let _key_lock = KeyLock::take(PublicKey::of(&key))?;
         let detail = match self.trace_detail {
             Traced::Decisions => Detail::Decisions,
             Traced::Everything => Detail::Everything,

@@ -311,3 +311,20 @@ fn a_row_that_cannot_be_read_ends_the_node() {
     let _ = world.ask(&["query", "object", "red", "red+blue:seat/12C"]);
     refuses(&world.ends(), "a row of a view: ");
 }
+
+#[test]
+fn one_process_of_a_machine_has_a_key() {
+    let world = World::running();
+    copy(&world.path("home"), &world.path("copy"));
+    let chmod = |mode: &str, name: &str| {
+        let changed = std::process::Command::new("chmod").arg(mode).arg(world.path(name)).status();
+        assert!(changed.unwrap().success());
+    };
+    chmod("700", "copy");
+    let key = world.run(&["keys", "show", "--home", "home", "--json"]).json();
+    let key = key["public-key"].as_str().unwrap().to_owned();
+    world
+        .run(&["run", "--home", "copy"])
+        .expect(2, &format!("another process on this machine runs with the key {key}"));
+    world.run(&["run", "--home", "home"]).expect(2, "another hpaxos runs with this home");
+}
