@@ -1,6 +1,6 @@
 //! What a replica is told when it is made.
 
-use crate::ids::{Epoch, LogName, NetworkId};
+use crate::ids::{Epoch, LogName, NetworkId, Slot};
 use crate::message::{Signed, Signer, Verified};
 use crate::rules::Rules;
 use crate::trust::Trust;
@@ -31,6 +31,8 @@ pub struct Config {
     pub parked_bytes_max: u64,
     /// Whether the store is what it was.
     pub memory: Memory,
+    /// How many slots were opened here before the store was lost, as far as something else remembers it.
+    pub opened: Slot,
     /// Learners that an operator gave up on: after amnesia, reports from their quorums are not waited for.
     pub waived: LearnerSet,
     /// The rules: the protocol's.
@@ -65,6 +67,7 @@ impl Config {
             first_timer: Duration::from_millis(500),
             parked_bytes_max: 1 << 30,
             memory: Memory::Kept,
+            opened: Slot(0),
             waived: LearnerSet::EMPTY,
             rules: Rules::default(),
         }

@@ -97,6 +97,6 @@ pub use evidence::{Evidence, EvidenceKind, NoEvidence};
 pub use ids::*;
 pub use instance::{Action, Instance, SlotEvent, WAITING_BYTES_MAX};
 pub use record::Record;
-pub use replica::{Event, Judgement, Replica};
+pub use replica::{Event, Judgement, Recovery, Replica, Silence};
 pub use rules::MUTANTS;
 pub use trust::*;

@@ -169,7 +169,8 @@ pub enum Line {
         /// Which one.
         node: String,
     },
-    /// A parked slot was read from disk again: what the node had not stored of it is forgotten.
+    /// A slot was read from disk again, after it was parked or the node was started again: what had not been stored of it is
+    /// forgotten. What follows of it may have been told before.
     Loaded {
         /// Where.
         node: String,
@@ -178,7 +179,7 @@ pub enum Line {
         /// The slot.
         slot: Slot,
     },
-    /// A node stopped without warning.
+    /// A node stopped without warning, or lost its store: it does not know any more what it said before.
     Crash {
         /// Which one.
         node: String,

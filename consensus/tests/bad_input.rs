@@ -136,7 +136,7 @@ impl Stage {
             decided: instance.decided(LearnerId::new(LEARNER)),
             forked: instance.dag().forked().len(),
             open: self.node.open_slots().collect(),
-            silent: self.node.is_silent(),
+            silent: self.node.silence().is_some(),
         }
     }
 

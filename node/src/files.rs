@@ -5,7 +5,8 @@ use hpaxos_learner_graph::file::{FILE_BYTES_MAX, FileError, read_bytes};
 use hpaxos_ledger::{GENESIS_BYTES_MAX, Genesis};
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -106,6 +107,34 @@ pub fn write_whole(path: &Path, text: &str) -> Result<(), WriteError> {
     std::fs::write(&part, text)
         .and_then(|()| std::fs::rename(&part, path))
         .map_err(|error| WriteError { path: path.to_owned(), error })
+}
+
+/// Writes a file so that nobody ever sees half of it, not even after a power cut, and waits until it is on disk.
+///
+/// # Errors
+/// If the disk says no.
+pub fn write_synced(path: &Path, text: &str) -> Result<(), WriteError> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let write = || {
+        let mut options = File::options();
+        let options = options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&part)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&part, path)?;
+        sync_folder(path)
+    };
+    write().map_err(|error| WriteError { path: path.to_owned(), error })
+}
+
+/// Waits until it is on disk what the folder around `path` contains.
+///
+/// # Errors
+/// If the disk says no.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn wrong(path: &Path, bytes: &[u8], error: FileError) -> ReadError {

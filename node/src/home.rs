@@ -6,6 +6,7 @@
 //! | `key.json` | the key, for its owner's eyes only |
 //! | `learner-graph.toml`, `genesis.toml` | the network, where the settings do not say otherwise |
 //! | `store/` | what the node must not forget, what it has learned, and bundles that wait |
+//! | `guard`, `guard.mark` | which store is the node's, and how far it was |
 //! | `lock` | held by the process that runs with this home |
 //! | `control.sock` | switches of the running node |
 //!
@@ -16,7 +17,7 @@ use crate::files::{ReadError, read_genesis, read_graph};
 use crate::keys::{KeyError, KeyFile, Permissions, PublicKey};
 use crate::nearest::nearest;
 use hpaxos_consensus::NetworkId;
-use hpaxos_learner_graph::{AcceptorId, LearnerGraph};
+use hpaxos_learner_graph::{AcceptorId, LearnerGraph, LearnerSet};
 use hpaxos_ledger::{Genesis, network_id};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
@@ -190,6 +191,11 @@ impl Home {
         self.0.join("store")
     }
 
+    /// The guard beside the store.
+    pub fn guard_path(&self) -> PathBuf {
+        self.0.join("guard")
+    }
+
     /// The file that the running process locks.
     pub fn lock_path(&self) -> PathBuf {
         self.0.join("lock")
@@ -326,6 +332,28 @@ impl Home {
     }
 }
 
+impl Home {
+    /// The learners that the settings waive.
+    ///
+    /// # Errors
+    /// If one of them is none of the graph's.
+    pub fn waived(&self, config: &Config, graph: &LearnerGraph) -> Result<LearnerSet, HomeError> {
+        let mut waived = LearnerSet::EMPTY;
+        for name in &config.consensus.waived {
+            let Some(learner) = graph.learner(name) else {
+                let known: Vec<&str> =
+                    graph.learners().map(|learner| graph.learner_name(learner)).collect();
+                let (name, known) = (name.escape_debug(), known.join(", "));
+                let message =
+                    format!("`consensus.waived` names `{name}`, and the graph has {known}");
+                return Err(HomeError::WhoAmI { config: self.config_path(), message });
+            };
+            waived.insert(learner);
+        }
+        Ok(waived)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -388,6 +416,14 @@ mod tests {
         assert!(refused.contains("`logs` is for followers"), "{refused}");
         config.name = "alice1".into();
         assert_eq!(home.me(&config, &graph(), key).unwrap(), None);
+        config.consensus.waived = vec!["red".into()];
+        assert_eq!(home.waived(&config, &graph()).unwrap().len(), 1);
+        config.consensus.waived.push("blue".into());
+        let refused = home.waived(&config, &graph()).unwrap_err().to_string();
+        assert!(
+            refused.contains("`consensus.waived` names `blue`, and the graph has red"),
+            "{refused}"
+        );
         config.logs = vec!["blue".into()];
         let refused = home.me(&config, &graph(), key).unwrap_err().to_string();
         assert!(refused.contains("`logs` names `blue`, and the graph has red"), "{refused}");

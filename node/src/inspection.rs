@@ -1,7 +1,7 @@
 //! What is in a store, counted.
 
 use crate::home::Network;
-use crate::store::{LogIndex, Store, StoreError, VERSION};
+use crate::store::{LogIndex, Store, StoreError, VERSION, reading};
 use crate::views::{Rows, learner_height};
 use hpaxos_consensus::{Record, Slot, Trust};
 use hpaxos_learner_graph::LearnerId;
@@ -75,7 +75,8 @@ pub fn inspect(
 ) -> Result<Inspection, StoreError> {
     let mut inspected = BTreeMap::new();
     for (number, trust) in logs.iter().enumerate() {
-        let found = inspect_log(store, network, trust, LogIndex(number as u16), depth)?;
+        let index = LogIndex(number as u16);
+        let found = reading(|| inspect_log(store, network, trust, index, depth))?;
         inspected.insert(trust.log().name().to_owned(), found);
     }
     let (network, owner) = (network.id.to_string(), hex::encode(owner));

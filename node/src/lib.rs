@@ -23,6 +23,7 @@ pub mod driver;
 pub mod events;
 pub mod executor;
 pub mod files;
+pub mod guard;
 pub mod home;
 pub mod inspection;
 pub mod intake;

@@ -67,6 +67,7 @@ pub struct Metrics {
     caught: IntGaugeVec,
     view_lag_slots: IntGaugeVec,
     root_mismatch: IntGaugeVec,
+    silent: IntGaugeVec,
     process: Process,
 }
 
@@ -161,6 +162,12 @@ impl Metrics {
                 "1 if a quorum of the learner attests another outcome than this node's: the view has stopped.",
                 by_learner,
             ),
+            silent: gauges(
+                to,
+                "hpaxos_silent",
+                "1 while this node signs nothing that is new, because its store was lost.",
+                by_log,
+            ),
             process: Process::new(to),
             registry,
         }
@@ -226,6 +233,11 @@ impl Metrics {
     /// An acceptor was caught; there is no way back.
     pub fn caught(&self, acceptor: &str) {
         self.caught.with_label_values(&[acceptor]).set(1);
+    }
+
+    /// Whether nothing new is signed, because the store was lost.
+    pub fn set_silent(&self, log: &str, silent: bool) {
+        self.silent.with_label_values(&[log]).set(silent.into());
     }
 
     /// Slots that a learner's view is behind its log.
@@ -381,6 +393,7 @@ mod tests {
         metrics.set_peers(7);
         metrics.caught("mallory");
         metrics.set_view_lag("red+blue", "red", 3);
+        metrics.set_silent("red", true);
         metrics
     }
 
@@ -404,6 +417,7 @@ mod tests {
             "hpaxos_peers 7",
             "hpaxos_caught{acceptor=\"mallory\"} 1",
             "hpaxos_view_lag_slots{learner=\"red\",log=\"red+blue\"} 3",
+            "hpaxos_silent{log=\"red\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

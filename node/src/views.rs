@@ -1,16 +1,16 @@
 //! What learners' views say, for those who ask: heights, states, results, receipts.
 
 use crate::store::{LogIndex, Store};
-use hpaxos_consensus::NetworkId;
+use hpaxos_consensus::{NetworkId, Slot};
 use hpaxos_learner_graph::{LearnerGraph, LearnerId};
 use hpaxos_ledger::{
-    Atomicity, Bundle, BundleId, ChainReceipt, ReadState, Receipt, ReceiptCertificate, Refusal,
-    Summary, View, height, path, position, wrong_home,
+    Atomicity, Block, Bundle, BundleId, ChainReceipt, ReadState, Receipt, ReceiptCertificate,
+    Refusal, Summary, View, height, path, position, wrong_home,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The rows of a log's state in the store.
+/// The rows of a log's state in the store. Whoever reads what cannot be read gives up; see [`crate::store::reading`].
 pub struct Rows<'a> {
     store: &'a Store,
     log: LogIndex,
@@ -25,13 +25,16 @@ impl<'a> Rows<'a> {
 
 impl ReadState for Rows<'_> {
     fn read(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.store.view(self.log, key).expect("the store can be read: what cannot is not absent")
+        self.store.view(self.log, key).unwrap_or_else(|error| self.store.give_up(error))
     }
 
     fn last_at_or_before(&self, from: &[u8], to: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-        self.store
-            .view_last(self.log, from, to)
-            .expect("the store can be read: what cannot is not absent")
+        let last = self.store.view_last(self.log, from, to);
+        last.unwrap_or_else(|error| self.store.give_up(error))
+    }
+
+    fn unreadable(&self, why: &str) -> ! {
+        self.store.give_up(self.store.damaged(why))
     }
 }
 
@@ -55,8 +58,9 @@ pub struct Views {
 
 /// How many slots a learner's view has executed, as the rows of its log say.
 pub fn learner_height(rows: &Rows<'_>, learner: LearnerId) -> u64 {
-    let bytes = rows.read(&[OWN, learner.index() as u8]);
-    bytes.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))).unwrap_or(0)
+    let Some(bytes) = rows.read(&[OWN, learner.index() as u8]) else { return 0 };
+    let height = bytes.try_into().unwrap_or_else(|_| rows.unreadable("the height of a learner"));
+    u64::from_be_bytes(height)
 }
 
 /// The first byte of what the node keeps beside the ledger's rows.
@@ -175,7 +179,8 @@ impl Views {
         learner: LearnerId,
         slot: u64,
     ) -> Option<ReceiptCertificate> {
-        let certificate = self.store.certificates(log, learner, slot).next()?.ok()?;
+        let certificate = self.store.certificates(log, learner, slot).next()?;
+        let certificate = certificate.unwrap_or_else(|error| self.store.give_up(error));
         let rows = self.rows(log);
         let own = Summary::read(&rows, certificate.slot.checked_add(1)?)?;
         let path = path(&rows, slot, certificate.slot)?;
@@ -186,8 +191,11 @@ impl Views {
     /// A bundle of an executed block.
     fn executed(&self, log: LogIndex, slot: u64, index: u32) -> Option<Bundle> {
         let value = self.summary(log, slot)?.block;
-        let bytes = self.store.block(log, hpaxos_consensus::Slot(slot), &value).ok()??;
-        let block = hpaxos_ledger::Block::decode(&bytes).ok()?;
+        let bytes = self.store.block(log, Slot(slot), &value);
+        let bytes = bytes.unwrap_or_else(|error| self.store.give_up(error))?;
+        let block = Block::decode(&bytes).unwrap_or_else(|error| {
+            self.store.give_up(self.store.damaged(format!("a block of slot {slot}: {error}")))
+        });
         block.bundles.into_iter().nth(index as usize)
     }
 }

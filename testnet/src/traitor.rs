@@ -5,14 +5,16 @@
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use hpaxos_learner_graph::LearnerGraph;
+use hpaxos_learner_graph::{LearnerGraph, LearnerSet};
 use hpaxos_node::config::Config;
 use hpaxos_node::files::write_whole;
+use hpaxos_node::guard::Mark;
 use hpaxos_node::home::{Home, Network};
 use hpaxos_node::keys::PublicKey;
 use hpaxos_node::node::{Running, Setup};
 use serde_json::json;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -58,14 +60,27 @@ pub async fn run(home: &Path, behaviour: Behaviour, addresses: &Path) -> Result<
         fs::remove_dir_all(&other_store)?;
     }
     copy_folder(&home.store_path(), &other_store)?;
+    let other_guard = home.path().join("guard-of-the-other-face");
+    for (from, to) in [
+        (home.guard_path(), other_guard.clone()),
+        (Mark::path(&home.guard_path()), Mark::path(&other_guard)),
+    ] {
+        match fs::copy(&from, to) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
     let names = network.graph.declarations().acceptors.iter();
     let names = names.map(|one| one.name.as_str()).filter(|name| *name != config.name);
     let seen = faces(names, 2);
     let mut running = Vec::new();
-    for (face, store) in [home.store_path(), other_store].into_iter().enumerate() {
+    let memories = [(home.store_path(), home.guard_path()), (other_store, other_guard)];
+    for (face, (store, guard)) in memories.into_iter().enumerate() {
         let mine = |name: &str| seen.contains(&(name, face));
         let setup = Setup {
             store,
+            guard,
+            waived: LearnerSet::EMPTY,
             graph_path: home.graph_path(&config),
             trace: None,
             config: Config {

@@ -5,6 +5,7 @@
 
 use crate::config::{Config, Memory};
 use crate::ids::Slot;
+use crate::record::Record;
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
 use std::collections::BTreeMap;
 
@@ -18,8 +19,22 @@ pub(super) struct Amnesia {
     through: Option<Slot>,
 }
 
-/// The record that says: lost, and not yet known how much.
-pub(super) const UNKNOWN: Slot = Slot(u64::MAX);
+/// What a node that lost its store must not sign in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// Anything: nobody has said yet how far the log is.
+    Everything,
+    /// Anything up to this slot, included.
+    Through(Slot),
+}
+
+/// Stands in a record for a slot that is not known yet.
+const UNKNOWN: Slot = Slot(u64::MAX);
+
+impl Record {
+    /// The record that says: the store was lost, and it is not yet known how much of it.
+    pub const LOST: Record = Record::Silent { through: UNKNOWN };
+}
 
 impl Amnesia {
     pub fn new(memory: Memory) -> Self {
@@ -37,6 +52,15 @@ impl Amnesia {
 
     pub fn is_lost(&self) -> bool {
         self.lost
+    }
+
+    /// What must not be signed; of slots below `needed` nobody needs anything any more.
+    pub fn silence(&self, needed: Slot) -> Option<Silence> {
+        match self.through {
+            _ if self.lost => Some(Silence::Everything),
+            Some(through) if through >= needed => Some(Silence::Through(through)),
+            _ => None,
+        }
     }
 
     /// Whether nothing may be signed in `slot`.
@@ -63,7 +87,7 @@ impl Amnesia {
             return None;
         }
         // This node opened slot s when some learner had decided all below s - depth; so had a quorum opened them.
-        let opened = self.reports.values().copied().max().unwrap_or_default();
+        let opened = self.reports.values().copied().max().unwrap_or_default().max(config.opened);
         let through = Slot(opened.0.saturating_add(config.depth));
         self.lost = false;
         self.through = self.through.max(Some(through));

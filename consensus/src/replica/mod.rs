@@ -11,9 +11,12 @@
 mod amnesia;
 mod event;
 mod progress;
+mod recovery;
 mod window;
 
+pub use amnesia::Silence;
 pub use event::{Event, Judgement};
+pub use recovery::Recovery;
 
 use crate::config::Config;
 use crate::engine::{Effects, Fault, Peer, Request, Target};
@@ -84,54 +87,6 @@ impl Replica {
             amnesia: Amnesia::new(config.memory),
             unreachable: AcceptorSet::EMPTY,
             config: Arc::new(config),
-        }
-    }
-
-    /// One as its records left it, in the order in which they were stored.
-    pub fn recover(config: Config, records: Vec<Record>, out: &mut Effects) -> Self {
-        let mut replica = Replica::new(config);
-        let mut slots: BTreeMap<Slot, Vec<Record>> = BTreeMap::new();
-        for record in records {
-            replica.restore(&record);
-            if let Some(slot) = record.slot() {
-                slots.entry(slot).or_default().push(record);
-            }
-        }
-        if replica.config.memory == crate::config::Memory::Lost {
-            replica.forget(out);
-        }
-        let bottom = replica.window_bottom();
-        for (slot, records) in slots {
-            replica.opened = replica.opened.max(slot.next());
-            if replica.is_retired(slot) {
-                continue;
-            }
-            if slot < bottom {
-                let bytes = records.iter().map(|record| record.encode().len() as u64).sum();
-                replica.parked.insert(slot, bytes);
-            } else {
-                replica.load(slot, records, out);
-                replica.instances.get(&slot).inspect(|instance| instance.say_again(out));
-            }
-        }
-        replica
-    }
-
-    fn restore(&mut self, record: &Record) {
-        match record {
-            Record::Decided { slot, learner, .. } => self.mark_decided(*slot, *learner),
-            Record::Certified { slot, learner, .. } => {
-                self.mark_decided(*slot, *learner);
-                self.certified.get_mut(learner).map(|progress| progress.mark(*slot));
-            }
-            Record::Retired { slot } => {
-                for learner in self.config.trust.learners().iter() {
-                    self.mark_decided(*slot, learner);
-                    self.certified.get_mut(&learner).map(|progress| progress.mark(*slot));
-                }
-            }
-            Record::Silent { through } => self.amnesia.restore(*through),
-            Record::Messages { .. } | Record::Round { .. } => {}
         }
     }
 
@@ -210,9 +165,14 @@ impl Replica {
         self.certified.get(&learner).map_or(Slot(0), Progress::next)
     }
 
-    /// Whether the store was lost and it is not known yet from when on this node may sign again.
-    pub fn is_silent(&self) -> bool {
-        self.amnesia.is_lost()
+    /// How many slots were opened: one more than the highest.
+    pub fn opened(&self) -> Slot {
+        self.opened
+    }
+
+    /// What must not be signed, because the store was lost; none once some learner decided all that it might have been about.
+    pub fn silence(&self) -> Option<Silence> {
+        self.amnesia.silence(self.frontier())
     }
 
     /// Whether nothing may be signed in `slot`.
@@ -310,7 +270,7 @@ impl Replica {
             return;
         }
         self.amnesia.lose();
-        out.store.push(Record::Silent { through: amnesia::UNKNOWN });
+        out.store.push(Record::LOST);
         self.instances.values_mut().for_each(Instance::silence);
         self.say_highest(Target::All, out);
     }

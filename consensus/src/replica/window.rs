@@ -20,7 +20,7 @@ const VISITED_MAX: usize = 64;
 
 impl Replica {
     /// All slots below were decided by some learner.
-    fn frontier(&self) -> Slot {
+    pub(super) fn frontier(&self) -> Slot {
         self.decided.values().map(super::Progress::next).max().unwrap_or_default()
     }
 

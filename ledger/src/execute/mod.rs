@@ -40,7 +40,7 @@ pub fn execute(
     block: &Block,
     hash: ValueHash,
 ) -> (Delta, Results) {
-    let view = View::latest(state).expect("a view starts at height 0");
+    let view = View::latest(state).unwrap_or_else(|| state.unreadable("a view starts at height 0"));
     assert!(view.height() == slot, "slots are executed in order");
     let mut run = Run { rules, slot, used: BTreeSet::new(), scratch: Scratch::new(&view) };
     let results: Vec<_> = block

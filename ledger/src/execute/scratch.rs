@@ -38,7 +38,7 @@ impl<'a, S: ReadState> Scratch<'a, S> {
                 before.as_ref().map(|(_, value)| value)
             }
         };
-        value.map(|bytes| decode(bytes))
+        value.map(|bytes| decode(self.view.rows(), bytes))
     }
 
     /// Writes, in the current bundle.

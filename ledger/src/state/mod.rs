@@ -45,6 +45,12 @@ pub trait ReadState {
 
     /// The greatest key from `from` to `to`, both included, with its value.
     fn last_at_or_before(&self, from: &[u8], to: &[u8]) -> Option<(Vec<u8>, Vec<u8>)>;
+
+    /// A row is not what this crate wrote, or is missing: nothing may be concluded from such a state. Whoever keeps it on disk
+    /// says how to stop; it is the disk's fault.
+    fn unreadable(&self, why: &str) -> ! {
+        panic!("the state is as it was written: {why}")
+    }
 }
 
 /// Rows to write, or, where there is none, to delete; all in one go.

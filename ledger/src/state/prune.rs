@@ -21,7 +21,7 @@ pub(crate) struct Pruned {
 
 impl Pruned {
     pub(crate) fn read(state: &impl ReadState) -> Self {
-        state.read(&Row::Pruned.key()).map(|bytes| decode(&bytes)).unwrap_or_default()
+        state.read(&Row::Pruned.key()).map(|bytes| decode(state, &bytes)).unwrap_or_default()
     }
 }
 
@@ -36,8 +36,8 @@ pub fn prune(state: &impl ReadState, below: u64, rows: usize) -> Delta {
     let before = Pruned::read(state);
     let below = below.min(height);
     let mut pruned = Pruned { heights: before.heights.max(below), ..before.clone() };
-    let summary =
-        Summary::read(state, pruned.heights).expect("every height up to the last has a summary");
+    let summary = Summary::read(state, pruned.heights)
+        .unwrap_or_else(|| state.unreadable("every height up to the last has a summary"));
     let mut pruning = Pruning { state, rows: rows.max(1), pruned: &mut pruned, delta: &mut delta };
     pruning.versions(summary.version);
     pruning.results(below.min(height.saturating_sub(WINDOW_SLOTS)));
@@ -84,7 +84,7 @@ impl<S: ReadState> Pruning<'_, S> {
             let row = Row::Results(slot).key();
             let Some(bytes) = self.state.read(&row) else { continue };
             self.delta.insert(row, None);
-            let results: Vec<BundleResult> = decode(&bytes);
+            let results: Vec<BundleResult> = decode(self.state, &bytes);
             for result in results {
                 if position(self.state, &result.id).is_some_and(|it| it.slot == slot) {
                     self.delta.insert(Row::Bundle(&result.id).key(), None);

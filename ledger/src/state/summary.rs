@@ -27,7 +27,7 @@ pub struct Summary {
 impl Summary {
     /// The summary of `height`; none if it is not there yet. Summaries are never pruned.
     pub fn read(state: &impl ReadState, height: u64) -> Option<Self> {
-        state.read(&Row::Summary(height).key()).map(|bytes| decode(&bytes))
+        state.read(&Row::Summary(height).key()).map(|bytes| decode(state, &bytes))
     }
 }
 

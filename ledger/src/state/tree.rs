@@ -52,7 +52,7 @@ impl<S: ReadState> TreeReader for Tree<'_, S> {
         if let Some(node) = self.new.get(key) {
             return Ok(Some(node.clone()));
         }
-        Ok(self.state.read(&Row::Node(key).key()).map(|bytes| decode(&bytes)))
+        Ok(self.state.read(&Row::Node(key).key()).map(|bytes| decode(self.state, &bytes)))
     }
 
     fn get_value_option(&self, _: Version, at: KeyHash) -> anyhow::Result<Option<OwnedValue>> {
@@ -75,9 +75,16 @@ pub(super) fn prove<S: ReadState>(
     let tree = Tree { wanted: value.clone().map(|value| (at, value)), ..Tree::new(state) };
     let (found, proof) = Sha256Jmt::new(&tree)
         .get_with_proof(at, version)
-        .expect("every node of a version that is not pruned is there");
-    assert!(found == value, "the tree has a leaf for each value, and no other");
+        .unwrap_or_else(|error| broken(state, &error));
+    if found != value {
+        state.unreadable("the tree has a leaf for each value, and no other");
+    }
     StateProof(proof)
+}
+
+/// Every node of the last version, and of all that are not pruned, should be there.
+fn broken(state: &impl ReadState, error: &anyhow::Error) -> ! {
+    state.unreadable(&format!("the tree of a view: {error}"))
 }
 
 /// A version of the tree.
@@ -119,19 +126,19 @@ pub(crate) fn write<S: ReadState>(
     // the first.
     let in_two = !puts.is_empty() && !deletes.is_empty();
     let version = first + u64::from(in_two);
-    let works = "every node of the last version is there";
     let mut writing = Writing { tree: Tree::new(state), stale: Vec::new() };
     let mut root = None;
     if !puts.is_empty() {
         let (roots, batch) = Sha256Jmt::new(&writing.tree)
             .batch_put_value_sets(vec![puts], None, first)
-            .expect(works);
+            .unwrap_or_else(|error| broken(state, &error));
         root = roots.first().copied();
         writing.absorb(batch);
     }
     if !deletes.is_empty() || root.is_none() {
-        let (next, batch) =
-            Sha256Jmt::new(&writing.tree).put_value_set(deletes, version).expect(works);
+        let (next, batch) = Sha256Jmt::new(&writing.tree)
+            .put_value_set(deletes, version)
+            .unwrap_or_else(|error| broken(state, &error));
         root = Some(next);
         writing.absorb(batch);
     }

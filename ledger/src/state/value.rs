@@ -1,5 +1,6 @@
 //! The values of the state.
 
+use super::ReadState;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// An object as it is now. Its encoding is what its leaf holds.
@@ -20,7 +21,8 @@ pub(crate) fn encode<T: BorshSerialize>(value: &T) -> Vec<u8> {
     borsh::to_vec(value).expect("writing to memory does not fail")
 }
 
-/// Reads what this crate has written.
-pub(crate) fn decode<T: BorshDeserialize>(bytes: &[u8]) -> T {
-    borsh::from_slice(bytes).expect("a row of the state is as it was written")
+/// Reads what this crate has written to `state`.
+pub(crate) fn decode<T: BorshDeserialize>(state: &impl ReadState, bytes: &[u8]) -> T {
+    borsh::from_slice(bytes)
+        .unwrap_or_else(|error| state.unreadable(&format!("a row of a view: {error}")))
 }

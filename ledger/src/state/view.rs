@@ -13,7 +13,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 /// How many slots are executed; none if not even height 0 is there.
 pub fn height(state: &impl ReadState) -> Option<u64> {
-    state.read(&Row::Height.key()).map(|bytes| decode(&bytes))
+    state.read(&Row::Height.key()).map(|bytes| decode(state, &bytes))
 }
 
 /// Where a bundle was executed first.
@@ -29,7 +29,7 @@ pub struct Position {
 
 /// Where the bundle of this id was executed first; none if it never was, or that is forgotten.
 pub fn position(state: &impl ReadState, id: &BundleId) -> Option<Position> {
-    state.read(&Row::Bundle(id).key()).map(|bytes| decode(&bytes))
+    state.read(&Row::Bundle(id).key()).map(|bytes| decode(state, &bytes))
 }
 
 /// The results of an executed slot, in the order of its block; none if they are forgotten or not there yet.
@@ -38,7 +38,7 @@ pub fn results(state: &impl ReadState, slot: u64) -> Option<Vec<BundleResult>> {
     if summary.results == 0 {
         return Some(Vec::new());
     }
-    state.read(&Row::Results(slot).key()).map(|bytes| decode(&bytes))
+    state.read(&Row::Results(slot).key()).map(|bytes| decode(state, &bytes))
 }
 
 /// The state at one height.
@@ -74,13 +74,13 @@ impl<'a, S: ReadState> View<'a, S> {
     /// The object of this key.
     pub fn object(&self, chain: &str, key: &str) -> Option<ObjectState> {
         let key = StateKey::Object { chain: chain.to_owned(), key: key.to_owned() };
-        self.value(&key.to_bytes()).map(|(_, bytes)| decode(&bytes))
+        self.value(&key.to_bytes()).map(|(_, bytes)| decode(self.state, &bytes))
     }
 
     /// How much of an asset `owner` has.
     pub fn balance(&self, chain: &str, owner: [u8; 32], asset: &str) -> u128 {
         let key = StateKey::Balance { chain: chain.to_owned(), owner, asset: asset.to_owned() };
-        self.value(&key.to_bytes()).map_or(0, |(_, bytes)| decode(&bytes))
+        self.value(&key.to_bytes()).map_or(0, |(_, bytes)| decode(self.state, &bytes))
     }
 
     /// What `owner` has, sorted by asset in descending order, `most` of them at the most.
@@ -93,10 +93,10 @@ impl<'a, S: ReadState> View<'a, S> {
             let Some((row, _)) = self.state.last_at_or_before(&from, &to) else { break };
             let key = &row[1..row.len() - size_of::<u64>()];
             if let Some((_, bytes)) = self.value(key) {
-                let StateKey::Balance { asset, .. } = decode(key) else {
+                let StateKey::Balance { asset, .. } = decode(self.state, key) else {
                     unreachable!("only balances begin like balances")
                 };
-                balances.push((asset, decode(&bytes)));
+                balances.push((asset, decode(self.state, &bytes)));
             }
             // All versions of this key sort after it.
             to = row[..row.len() - size_of::<u64>()].to_vec();
@@ -117,7 +117,8 @@ impl<'a, S: ReadState> View<'a, S> {
         let to = Row::Value(key, self.summary.version).key();
         let (row, bytes) = self.state.last_at_or_before(&from, &to)?;
         let version = row[row.len() - size_of::<u64>()..].try_into().expect("eight bytes");
-        decode::<Option<Vec<u8>>>(&bytes).map(|value| (u64::from_be_bytes(version), value))
+        decode::<Option<Vec<u8>>>(self.state, &bytes)
+            .map(|value| (u64::from_be_bytes(version), value))
     }
 
     /// The rows in which it is.

@@ -64,8 +64,17 @@ pub struct Log {
     pub leader: String,
     /// Bundles that wait here.
     pub mempool: u64,
-    /// Whether this node signs nothing, because its store was lost.
-    pub silent: bool,
+    /// What this node does not sign, because its store was lost; null if nothing keeps it from signing.
+    pub silent: Option<Silent>,
+}
+
+/// What a node does not sign, and why.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Silent {
+    /// How its store was lost.
+    pub why: String,
+    /// It signs nothing in slots up to this one; null until quorums of all learners have said how far the log is.
+    pub through: Option<u64>,
 }
 
 /// How far a learner is, at this node.

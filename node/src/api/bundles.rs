@@ -3,6 +3,7 @@
 use super::Shared;
 use super::answers::{ErrorAnswer, Submitted as Answer};
 use super::error::Failure;
+use super::read;
 use crate::events::Event;
 use crate::mempool::{Mempool, Source};
 use crate::node::Submitted;
@@ -55,11 +56,11 @@ pub(crate) async fn submit(
     }
     let node = shared.node.clone();
     // Checking signatures takes longer than a task should hold a thread.
-    let taken = tokio::task::spawn_blocking(move || -> Result<Submitted, Refusal> {
+    let taken = read(move || -> Result<Submitted, Refusal> {
         let bundle = Bundle::from_json(&body)?;
         Ok(node.submit(bundle, Source::Client(from.ip())))
     });
-    match taken.await.expect("submitting a bundle does not panic").map_err(Failure::from)? {
+    match taken.await?.map_err(Failure::from)? {
         Submitted::Taken { id, duplicate } => {
             Ok((StatusCode::ACCEPTED, Json(Answer { id: id.to_string(), duplicate })))
         }
@@ -102,8 +103,7 @@ pub(crate) async fn bundle(
     let mut permit = None;
     loop {
         let node = shared.node.clone();
-        let receipt = tokio::task::spawn_blocking(move || node.receipt(&id));
-        let receipt = receipt.await.expect("reading a receipt does not panic");
+        let receipt = read(move || node.receipt(&id)).await?;
         let done = |chain: &ChainReceipt| match chain.status {
             Status::Pending => false,
             // What was in no block is certified by nobody.

@@ -3,6 +3,7 @@
 use super::Shared;
 use super::answers::{Balance, Balances, ErrorAnswer, Object};
 use super::error::Failure;
+use super::read;
 use crate::keys::PublicKey;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -22,7 +23,7 @@ pub(crate) async fn object(
     Path((chain, key)): Path<(String, String)>,
 ) -> Result<Json<Object>, Failure> {
     let node = shared.node.clone();
-    let read = tokio::task::spawn_blocking(move || {
+    let object = read(move || {
         let mut known = false;
         for (index, log) in node.views.logs() {
             let Some(learner) = log.chains.get(&chain) else { continue };
@@ -54,7 +55,7 @@ pub(crate) async fn object(
             false => format!("this node runs no log of chain `{chain}`; /v1/logs lists its logs"),
         }))
     });
-    read.await.expect("reading an object does not panic").map(Json)
+    object.await?.map(Json)
 }
 
 /// The balances of an owner, in all logs of the chain that this node runs.
@@ -69,8 +70,8 @@ pub(crate) async fn balances(
         .parse()
         .map_err(|_| Failure::malformed("an owner's key should be 64 lower-case hex digits"))?;
     let node = shared.node.clone();
-    let read =
-        tokio::task::spawn_blocking(move || {
+    let balances =
+        read(move || {
             let (mut known, mut balances) = (false, Vec::new());
             for (index, log) in node.views.logs() {
                 let Some(learner) = log.chains.get(&chain) else { continue };
@@ -89,5 +90,5 @@ pub(crate) async fn balances(
             }
             Ok(Balances { chain, owner, balances })
         });
-    read.await.expect("reading balances does not panic").map(Json)
+    balances.await?.map(Json)
 }

@@ -2,9 +2,10 @@
 
 use super::Shared;
 use super::answers::{
-    ErrorAnswer, Evidence, Executed, Graph, Learner, Log, Logs, Peer, Slot, SlotDecision,
+    ErrorAnswer, Evidence, Executed, Graph, Learner, Log, Logs, Peer, Silent, Slot, SlotDecision,
 };
 use super::error::Failure;
+use super::read;
 use crate::node::Node;
 use crate::store::{SignedPair, StoreError, signer};
 use axum::Json;
@@ -40,7 +41,9 @@ pub(crate) async fn logs(State(shared): State<Shared>) -> Json<Logs> {
             round: of_engine.map_or(0, |log| log.round),
             leader: of_engine.map(|log| log.leader.clone()).unwrap_or_default(),
             mempool: node.mempool.len(index) as u64,
-            silent: of_engine.is_some_and(|log| log.silent),
+            silent: of_engine
+                .and_then(|log| log.silent.clone())
+                .map(|silent| Silent { why: silent.why, through: silent.through }),
         };
         (log.name.clone(), log_answer)
     });
@@ -57,8 +60,7 @@ pub(crate) async fn slot(
     Path((log, slot)): Path<(String, u64)>,
 ) -> Result<Json<Slot>, Failure> {
     let node = shared.node.clone();
-    let read = tokio::task::spawn_blocking(move || read_slot(&node, &log, slot));
-    read.await.expect("reading a slot does not panic").map(Json)
+    read(move || read_slot(&node, &log, slot)).await?.map(Json)
 }
 
 fn read_slot(node: &Node, log: &str, slot: u64) -> Result<Slot, Failure> {
@@ -137,7 +139,7 @@ pub(crate) async fn graph(State(shared): State<Shared>) -> Json<Graph> {
 #[utoipa::path(get, path = "/v1/evidence", responses((status = 200, body = Vec<Evidence>)))]
 pub(crate) async fn evidence(State(shared): State<Shared>) -> Result<Json<Vec<Evidence>>, Failure> {
     let node = shared.node.clone();
-    let read = tokio::task::spawn_blocking(move || {
+    let all = read(move || {
         let mut all = Vec::new();
         for (index, log) in node.views.logs() {
             let stored = node.store.evidence(index);
@@ -153,7 +155,7 @@ pub(crate) async fn evidence(State(shared): State<Shared>) -> Result<Json<Vec<Ev
         }
         Ok(all)
     });
-    read.await.expect("reading evidence does not panic").map(Json)
+    all.await?.map(Json)
 }
 
 fn described(node: &Node, log: &str, index: u16, bytes: &[u8]) -> Option<Evidence> {

@@ -16,6 +16,7 @@ mod watching;
 pub use serve::{Limits, serve};
 
 use crate::node::Node;
+use crate::store::given_up;
 use axum::Router;
 use axum::routing::get;
 use error::Failure;
@@ -58,6 +59,15 @@ struct Document;
 /// The OpenAPI document.
 pub fn document() -> String {
     Document::openapi().to_pretty_json().expect("the document is plain data")
+}
+
+/// Reads from the store, on a thread that may wait for the disk.
+async fn read<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let read = tokio::task::spawn_blocking(work).await;
+    read.map_err(|error| match error.try_into_panic() {
+        Ok(payload) => Failure::not_ready(given_up(payload).to_string()),
+        Err(_) => Failure::not_ready("the node stops"),
+    })
 }
 
 fn router(shared: Shared, guard: Arc<Guard>) -> Router {

@@ -44,6 +44,7 @@ impl Arguments {
             Some(_) => "validator",
             None => "follower",
         };
+        home.waived(&config, &graph)?;
         if self.json {
             return json(&json!({
                 "network": id,

@@ -134,6 +134,13 @@ impl Arguments {
                 styled(WARN, "note:")
             ));
         }
+        if self.key.is_some() {
+            line(format_args!(
+                "{} If the key has signed in this network before: `hpaxos store reset --home {}` before the first run.",
+                styled(WARN, "note:"),
+                home.path().display()
+            ));
+        }
         line("\nFor the learner graph, which everybody in the network has to have:\n");
         line(format_args!("[acceptors.{}]", quoted_if_needed(&self.name)));
         line(format_args!("public-key = \"{}\"", key.public_key()));

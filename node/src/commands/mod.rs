@@ -12,11 +12,15 @@ pub mod query;
 pub mod run;
 pub mod status;
 pub mod store;
+mod store_reset;
 
 use crate::{Outcome, show};
+use anyhow::anyhow;
 use clap::Args;
 use hpaxos_node::client::ClientError;
 use hpaxos_node::home::{Home, HomeError};
+use hpaxos_node::node::NodeError;
+use hpaxos_node::store::StoreError;
 use std::path::PathBuf;
 
 /// The home to work on.
@@ -31,6 +35,23 @@ impl HomeFolder {
     /// The home, which nobody else can enter.
     pub fn open(&self) -> Result<Home, HomeError> {
         Home::open(&self.path)
+    }
+}
+
+/// What a damaged store ends with, with the way back; any other error as it is.
+fn with_way_back(home: &Home, error: impl Into<anyhow::Error>) -> anyhow::Error {
+    let error = error.into();
+    let of_node = error.downcast_ref().and_then(|error| match error {
+        NodeError::Store(error) => Some(error),
+        _ => None,
+    });
+    match of_node.or_else(|| error.downcast_ref()) {
+        Some(StoreError::Damaged(_)) => anyhow!(
+            "{error}; `hpaxos store reset --home {}` moves it aside: the node then begins with an empty one, and signs \
+             nothing until that is safe",
+            home.path().display()
+        ),
+        _ => error,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `hpaxos run`: the node.
 
-use super::HomeFolder;
 use super::passphrase::Unlock;
+use super::{HomeFolder, with_way_back};
 use crate::Outcome;
 use anyhow::Context;
 use clap::ValueEnum;
@@ -11,7 +11,7 @@ use hpaxos_node::control::{self, Request};
 use hpaxos_node::driver::Detail;
 use hpaxos_node::files::write_whole;
 use hpaxos_node::home::Home;
-use hpaxos_node::keys::{PublicKey, no_core_dumps};
+use hpaxos_node::keys::{KeyLock, PublicKey, no_core_dumps};
 use hpaxos_node::logging::{self, LogLevel};
 use hpaxos_node::metrics;
 use hpaxos_node::node::{Node, Running, Setup};
@@ -32,6 +32,9 @@ Examples:
   HPAXOS_LOG__LEVEL=debug hpaxos run --home ./alice
 
 It ends with SIGTERM or Ctrl-C, and loses nothing: bundles that wait are kept for the next start.
+
+After a crash it goes on where its store ends. If the store is damaged it says so, and what the way back is; if the store was
+lost or replaced, the node signs nothing until that is safe: `hpaxos status` says why and until when.
 
 Exit code: 0 it was told to stop, 2 it could not start, or the disk failed.";
 
@@ -71,18 +74,22 @@ impl Arguments {
         let key = file.unlock(self.unlock.read(&file)?.as_ref())?;
         let network = home.network(&config)?;
         let me = home.me(&config, &network.graph, PublicKey::of(&key))?;
+        let waived = home.waived(&config, &network.graph)?;
+        let _key_lock = KeyLock::take(PublicKey::of(&key))?;
         let detail = match self.trace_detail {
             Traced::Decisions => Detail::Decisions,
             Traced::Everything => Detail::Everything,
         };
         let setup = Setup {
             store: home.store_path(),
+            guard: home.guard_path(),
             graph_path: home.graph_path(&config),
             trace: self.trace.map(|path| (path, detail)),
             config: config.clone(),
             network,
             me,
             key,
+            waived,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.context("the system gives this process no threads")?;
@@ -104,7 +111,7 @@ async fn run(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
 
-    let mut running = Running::start(setup).await?;
+    let mut running = Running::start(setup).await.map_err(|error| with_way_back(&home, error))?;
     let node = running.node.clone();
     node.tell_of_links();
     let (api_address, metrics_address) = (api.local_addr()?, metrics.local_addr()?);
@@ -131,7 +138,7 @@ async fn run(
     }
     let _ = stop.send(());
     let _ = api.await;
-    running.stop().await?;
+    running.stop().await.map_err(|error| with_way_back(&home, error))?;
     let _ = std::fs::remove_file(home.control_path());
     info!("stopped");
     Ok(Outcome::Yes)

@@ -4,7 +4,7 @@ use super::node_address::NodeAddress;
 use crate::Outcome;
 use crate::show::{BAD, Columns, GOOD, TITLE, WARN, error, is_read, json, line, styled};
 use clap::Args;
-use hpaxos_node::api::answers::{Graph, Logs};
+use hpaxos_node::api::answers::{Graph, Logs, Silent};
 use hpaxos_node::client::Client;
 use serde_json::json;
 use std::io::{self, IsTerminal};
@@ -139,9 +139,16 @@ impl Status {
         }
         columns.print();
 
-        for (name, _) in logs.iter().filter(|(_, log)| log.silent) {
-            let why = "it signs nothing, because its store was lost, until that is safe again";
-            line(format_args!("{} {name}: {why}", styled(WARN, "silent")));
+        for (name, log) in logs {
+            let Some(Silent { why, through }) = &log.silent else { continue };
+            let until = match through {
+                Some(slot) => format!("up to slot {slot}"),
+                None => "until quorums of all its learners have said how far the log is".to_owned(),
+            };
+            line(format_args!(
+                "{} {name}: the node signs nothing {until}, because its store was lost: {why}",
+                styled(WARN, "silent")
+            ));
         }
         for acceptor in &self.graph.caught {
             let why = "it signed messages that conflict; /v1/evidence has the proof";

@@ -1,6 +1,6 @@
 //! `hpaxos store`.
 
-use super::HomeFolder;
+use super::{HomeFolder, store_reset, with_way_back};
 use crate::Outcome;
 use crate::show::{BAD, Bar, Columns, GOOD, TITLE, json, line, styled};
 use anyhow::Context;
@@ -27,7 +27,7 @@ pub enum Command {
     /// Checks every hash, signature, reference, decision and history in a store again.
     #[command(after_help = "Example:\n  hpaxos store verify --home /var/lib/hpaxos\n\n\
         Nothing is changed. The node must not run. A damaged store is not to be used again: a node must\n\
-        not forget what it has signed. The operator's guide says how to start with an empty one.\n\n\
+        not forget what it has signed. `hpaxos store reset` lets it begin with an empty one.\n\n\
         Exit code: 0 all is right, 1 something is wrong, 2 the store cannot be opened, or a node runs\n\
         with this home.")]
     Verify(Arguments),
@@ -36,6 +36,9 @@ pub enum Command {
         The node must not run.\n\n\
         Exit code: 0 done, 2 the store cannot be opened, or a node runs with this home.")]
     Compact(Arguments),
+    /// Moves a store aside that is damaged or lost: the node begins with an empty one.
+    #[command(after_help = store_reset::EXAMPLES)]
+    Reset(store_reset::Arguments),
 }
 
 #[derive(Args)]
@@ -53,6 +56,7 @@ impl Command {
             Command::Inspect(arguments) => arguments.inspect(),
             Command::Verify(arguments) => arguments.verify(),
             Command::Compact(arguments) => arguments.compact(),
+            Command::Reset(arguments) => arguments.run(),
         }
     }
 }
@@ -81,7 +85,8 @@ impl Resting {
     }
 
     fn store(&self) -> anyhow::Result<Store> {
-        Ok(Store::open_to_read(&self.home.store_path(), self.network.id, &self.owner)?)
+        let store = Store::open_to_read(&self.home.store_path(), self.network.id, &self.owner);
+        store.map_err(|error| with_way_back(&self.home, error))
     }
 }
 
@@ -89,7 +94,8 @@ impl Arguments {
     fn inspect(&self) -> anyhow::Result<Outcome> {
         let home = Resting::open(&self.home)?;
         let store = home.store()?;
-        let found = inspect(&store, &home.network, &home.owner, &home.logs, home.depth)?;
+        let found = inspect(&store, &home.network, &home.owner, &home.logs, home.depth);
+        let found = found.map_err(|error| with_way_back(&home.home, error))?;
         let bytes = size(&home.home.store_path())?;
         if self.json {
             let mut answer = serde_json::to_value(&found)?;

@@ -98,6 +98,7 @@ pub struct Consensus {
     pub idle_slot_ms: u64,
     pub depth: u64,
     pub parked_bytes_max: u64,
+    pub waived: Vec<String>,
 }
 
 /// `[mempool]`

@@ -1,10 +1,13 @@
 //! One log: its replica, and what its driver keeps beside it.
 
+use super::status::Silent;
 use super::tracer::Tracer;
 use super::values::Values;
-use crate::store::{LogIndex, Store, StoreError, Turn};
+use crate::store::{LogIndex, Loss, Store, StoreError, Turn};
 use hpaxos_consensus::message::{Kind, Packet};
-use hpaxos_consensus::{Config, Effects, Event, Fault, Peer, Record, Replica, Slot, Timer, Trust};
+use hpaxos_consensus::{
+    Config, Effects, Event, Fault, Peer, Record, Recovery, Replica, Silence, Slot, Timer, Trust,
+};
 use hpaxos_learner_graph::{AcceptorId, LearnerId};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -50,23 +53,43 @@ pub(super) struct LogDriver {
     pub proposed: BTreeMap<Slot, Instant>,
     /// The number of the next record.
     records: u64,
+    /// How the store was lost, if it ever was.
+    pub loss: Option<Loss>,
+    /// What may not be signed, as was last told.
+    pub silent: Option<Silent>,
     /// Whether anything happened since the last settling.
     touched: bool,
+}
+
+/// A replica as the store left it. Of slots that are parked no more is read than that they are there.
+fn recover(
+    config: Config,
+    index: LogIndex,
+    store: &Store,
+    effects: &mut Effects,
+) -> Result<Replica, StoreError> {
+    let trust = config.trust.clone();
+    let mut recovery = Recovery::new(config);
+    for record in store.progress(index, trust.schedule()) {
+        recovery.note(&record?);
+    }
+    let from = recovery.needed_from();
+    let records = store.records_from(index, from, trust.schedule())?;
+    let parked = recovery.parked().count().max(1) as u64;
+    let bytes = store.message_bytes_below(index, from) / parked;
+    Ok(recovery.finish(records, |_| bytes, effects))
 }
 
 impl LogDriver {
     /// One that goes on where the store ends.
     pub fn recover(setting: LogSetting, store: &Store) -> Result<Self, StoreError> {
-        let LogSetting { index, config, slot_min, idle_slot } = setting;
+        let LogSetting { index, mut config, slot_min, idle_slot } = setting;
         let trust = config.trust.clone();
-        let stored = store.records(index, trust.schedule())?;
         let me = config.me;
+        let loss = store.loss(index)?;
+        config.opened = Slot(loss.as_ref().map_or(0, |loss| loss.opened));
         let mut effects = Effects::default();
-        let replica = if stored.records.is_empty() {
-            Replica::new(config)
-        } else {
-            Replica::recover(config, stored.records, &mut effects)
-        };
+        let replica = recover(config, index, store, &mut effects)?;
         let others = trust.acceptors().iter().filter(|one| Some(*one) != me).collect();
         Ok(LogDriver {
             index,
@@ -86,9 +109,21 @@ impl LogDriver {
             certified: BTreeMap::new(),
             helped: BTreeMap::new(),
             proposed: BTreeMap::new(),
-            records: stored.next,
+            records: store.first_number()?,
+            loss,
+            silent: None,
             touched: true,
         })
+    }
+
+    /// Tells a trace what is here from before.
+    pub fn tell_restored(&self, tracer: &Tracer) {
+        if self.replica.silence() == Some(Silence::Everything) {
+            tracer.lost();
+        }
+        for slot in self.replica.open_slots() {
+            tracer.restored(slot, &self.replica);
+        }
     }
 
     /// The log's name.
@@ -110,7 +145,14 @@ impl LogDriver {
             }
             _ => None,
         };
+        let loaded = match &event {
+            Event::Loaded { slot, .. } => Some(*slot),
+            _ => None,
+        };
         self.replica.handle(event, &mut self.effects);
+        if let Some((tracer, slot)) = tracer.zip(loaded) {
+            tracer.restored(slot, &self.replica);
+        }
         if let Some((tracer, announcement)) = tracer.zip(announcement) {
             tracer.announced(&announcement, &self.replica);
         }
@@ -149,8 +191,15 @@ impl LogDriver {
             }
         }
         for fault in &self.effects.faults {
-            if let Fault::Proven(evidence) = fault {
-                store.put_evidence(turn, self.index, evidence);
+            match fault {
+                Fault::Proven(evidence) => store.put_evidence(turn, self.index, evidence),
+                Fault::OwnMessageUnknown { id } => {
+                    let why = format!("it does not know message {id}, which this key signed");
+                    let loss = Loss { why, opened: self.replica.opened().0 };
+                    store.put_loss(turn, self.index, &loss);
+                    self.loss = Some(loss);
+                }
+                _ => {}
             }
         }
         self.values.store(self.index, store, turn);

@@ -13,7 +13,7 @@ mod tracer;
 mod values;
 
 pub use log::LogSetting;
-pub use status::{EngineStatus, LogStatus};
+pub use status::{EngineStatus, LogStatus, Silent};
 pub use tracer::{Detail, Tracer};
 
 use crate::events::Events;
@@ -146,7 +146,7 @@ pub struct Driver {
     /// Against whom there is proof.
     caught: AcceptorSet,
     status: watch::Sender<EngineStatus>,
-    published: Instant,
+    published: Option<Instant>,
     stopping: bool,
 }
 
@@ -162,12 +162,15 @@ impl Driver {
         let (mut logs, mut caught) = (Vec::new(), AcceptorSet::EMPTY);
         for setting in settings {
             let log = LogDriver::recover(setting, &parts.store)?;
+            if let Some(tracer) = &parts.tracer {
+                log.tell_restored(tracer);
+            }
             caught = caught.union(&parts.store.caught(log.index, log.trust.schedule())?);
             logs.push(log);
         }
         caught.iter().for_each(|one| parts.metrics.caught(parts.graph.acceptor_name(one)));
         let (status, receiver) = watch::channel(EngineStatus::default());
-        let driver = Driver {
+        let mut driver = Driver {
             parts,
             logs,
             timers: Timers::default(),
@@ -175,9 +178,11 @@ impl Driver {
             followers: Vec::new(),
             caught,
             status,
-            published: Instant::now(),
+            published: None,
             stopping: false,
         };
+        // Who asks first is to hear how it is, too.
+        driver.publish();
         Ok((driver, receiver))
     }
 
@@ -346,7 +351,7 @@ impl Driver {
                 self.parts.metrics.store_committed(records, started.elapsed());
             }
             for index in self.log_indices() {
-                self.release(index);
+                self.release(index)?;
             }
             if self.logs.iter().all(|driver| driver.queue.is_empty()) {
                 return Ok(());

@@ -5,7 +5,7 @@ use super::timers::Wake;
 use crate::events;
 use crate::executor::Decided;
 use crate::metrics::Direction;
-use crate::store::LogIndex;
+use crate::store::{LogIndex, StoreError};
 use crate::wire::Frame;
 use hpaxos_consensus::message::{Body, Packet};
 use hpaxos_consensus::{Decision, Event, Fault, Request, Target};
@@ -15,7 +15,10 @@ use tracing::{debug, error, warn};
 
 impl Driver {
     /// Lets go of everything of a log that waited for the disk.
-    pub(super) fn release(&mut self, log: LogIndex) {
+    ///
+    /// # Errors
+    /// If the store cannot be read: then nothing more may leave the node.
+    pub(super) fn release(&mut self, log: LogIndex) -> Result<(), StoreError> {
         let mut effects = std::mem::take(&mut self.logs[usize::from(log.0)].effects);
         for (target, packet) in effects.send.drain(..) {
             self.send(log, target, &packet);
@@ -35,10 +38,11 @@ impl Driver {
             self.blame(log, fault);
         }
         for request in effects.requests.drain(..) {
-            self.serve(log, request);
+            self.serve(log, request)?;
         }
         effects.clear();
         self.logs[usize::from(log.0)].effects = effects;
+        Ok(())
     }
 
     fn send(&mut self, log: LogIndex, target: Target, packet: &Packet) {
@@ -141,6 +145,9 @@ impl Driver {
                 warn!(log = name, ?from, signer, %id, %flaw, "refused an ill-formed message");
             }
             Fault::OwnMessageUnknown { id } => {
+                if let Some(tracer) = &self.parts.tracer {
+                    tracer.lost();
+                }
                 error!(log = name, %id, "this node signed a message that its store does not know: the store was lost or is \
                     old, or somebody else uses its key; it signs nothing until it is safe again");
             }
@@ -162,7 +169,7 @@ impl Driver {
         }
     }
 
-    fn serve(&mut self, log: LogIndex, request: Request) {
+    fn serve(&mut self, log: LogIndex, request: Request) -> Result<(), StoreError> {
         match request {
             Request::Block { slot, round } => {
                 let driver = &mut self.logs[usize::from(log.0)];
@@ -178,16 +185,15 @@ impl Driver {
                 driver.queue.push_back(Event::Block { slot, round, value: block.value });
             }
             Request::Value { slot, value, proposer } => {
-                self.want_value(log, (slot, value), proposer);
+                self.want_value(log, (slot, value), proposer)?;
             }
             Request::Certificates { to, .. } => self.send_certificates(log, to),
             Request::Load { slot } => {
                 let driver = &mut self.logs[usize::from(log.0)];
-                match self.parts.store.records_of(log, slot, driver.trust.schedule()) {
-                    Ok(records) => driver.queue.push_back(Event::Loaded { slot, records }),
-                    Err(error) => error!(%error, slot = slot.0, "a parked slot could not be read"),
-                }
+                let records = self.parts.store.records_of(log, slot, driver.trust.schedule())?;
+                driver.queue.push_back(Event::Loaded { slot, records });
             }
         }
+        Ok(())
     }
 }

@@ -1,9 +1,12 @@
 //! What the driver tells those who ask how it is.
 
 use super::Driver;
+use super::log::LogDriver;
+use hpaxos_consensus::Silence;
 use hpaxos_learner_graph::AcceptorSet;
 use serde::Serialize;
 use std::time::{Duration, Instant};
+use tracing::{info, warn};
 
 /// Between two looks at everything.
 const EVERY: Duration = Duration::from_millis(100);
@@ -34,20 +37,30 @@ pub struct LogStatus {
     pub leader: String,
     /// Messages that wait for others.
     pub waiting: u64,
-    /// Whether nothing may be signed, because the store was lost.
-    pub silent: bool,
+    /// What may not be signed, because the store was lost.
+    pub silent: Option<Silent>,
+}
+
+/// What may not be signed, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Silent {
+    /// How the store was lost.
+    pub why: String,
+    /// The last slot in which nothing is signed; none as long as that is not known.
+    pub through: Option<u64>,
 }
 
 impl Driver {
     /// Tells how everything is, now and then.
     pub(super) fn publish(&mut self) {
         let now = Instant::now();
-        if now - self.published < EVERY {
+        if self.published.is_some_and(|last| now - last < EVERY) {
             return;
         }
-        self.published = now;
+        self.published = Some(now);
         let mut logs = Vec::new();
-        for driver in &self.logs {
+        for driver in &mut self.logs {
+            driver.tell_of_silence();
             let replica = &driver.replica;
             let learners = driver.trust.learners().iter();
             let name = |learner| self.parts.graph.learner_name(learner).to_owned();
@@ -61,7 +74,7 @@ impl Driver {
                 round: 0,
                 leader: String::new(),
                 waiting: 0,
-                silent: replica.is_silent(),
+                silent: driver.silent.clone(),
                 next,
             };
             for slot in replica.open_slots() {
@@ -77,11 +90,42 @@ impl Driver {
                 }
             }
             self.parts.metrics.set_round(&status.log, status.round);
+            self.parts.metrics.set_silent(&status.log, status.silent.is_some());
             self.parts.metrics.set_inbox_waiting(&status.log, status.waiting as usize);
             let waiting = self.parts.mempool.len(driver.index);
             self.parts.metrics.set_mempool_bundles(&status.log, waiting);
             logs.push(status);
         }
         self.status.send_replace(EngineStatus { logs, caught: self.caught });
+    }
+}
+
+impl LogDriver {
+    /// Takes note of what may not be signed, and tells the log when that changes.
+    fn tell_of_silence(&mut self) {
+        let why = || self.loss.as_ref().map_or_else(String::new, |loss| loss.why.clone());
+        let silent = self.replica.silence().map(|silence| Silent {
+            why: why(),
+            through: match silence {
+                Silence::Everything => None,
+                Silence::Through(slot) => Some(slot.0),
+            },
+        });
+        if silent == self.silent {
+            return;
+        }
+        let log = self.name();
+        match &silent {
+            Some(Silent { why, through: None }) => warn!(
+                log,
+                why,
+                "the store was lost: nothing is signed until quorums of all learners have said how far the log is"
+            ),
+            Some(Silent { why, through: Some(through) }) => {
+                warn!(log, why, through, "the store was lost: nothing is signed up to this slot")
+            }
+            None => info!(log, "signs again"),
+        }
+        self.silent = silent;
     }
 }

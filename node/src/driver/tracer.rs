@@ -161,7 +161,6 @@ impl Tracer {
             Event::Block { slot, round, value } if is_open(*slot) => {
                 Line::Propose { node, log, slot: *slot, round: *round, value: *value }
             }
-            Event::Loaded { slot, .. } => Line::Loaded { node, log, slot: *slot },
             Event::Certified { slot, learner, value } if is_open(*slot) => {
                 let learner = self.shared.graph.learner_name(*learner).to_owned();
                 Line::Certified { node, log, slot: *slot, learner, value: *value }
@@ -207,6 +206,30 @@ impl Tracer {
         let message = self.first(message, replica);
         let log = replica.config().log.clone();
         self.write(&Line::Receive { node: self.node(), log, slot, id, message, hint });
+    }
+
+    /// A slot is in memory as the store has it: whatever else was known of it is forgotten, and what the store has may not be
+    /// in the file, if the process that wrote both was killed.
+    pub(super) fn restored(&self, slot: Slot, replica: &Replica) {
+        let Some(instance) = replica.instance(slot).filter(|_| self.is_full()) else { return };
+        let log = &replica.config().log;
+        self.write(&Line::Loaded { node: self.node(), log: log.clone(), slot });
+        for (_, known) in instance.dag().nodes() {
+            let Some(message) = self.first(&known.message, replica) else { continue };
+            let (node, log, id) = (self.node(), log.clone(), known.message.id());
+            self.write(&if Some(known.signer()) == replica.config().me {
+                Line::Send { node, log, slot, message, to: None }
+            } else {
+                Line::Receive { node, log, slot, id, message: Some(message), hint: Vec::new() }
+            });
+        }
+    }
+
+    /// The store was lost: what was said before is not known any more.
+    pub(super) fn lost(&self) {
+        if self.is_full() {
+            self.write(&Line::Crash { node: self.node() });
+        }
     }
 
     /// A message as a trace tells it, if it was not told before.

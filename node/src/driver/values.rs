@@ -4,7 +4,7 @@ use super::timers::Wake;
 use super::{Driver, Input};
 use crate::judge::Judged;
 use crate::mempool::Mempool;
-use crate::store::{LogIndex, Store, Turn};
+use crate::store::{LogIndex, Store, StoreError, Turn};
 use crate::wire::{BlockRequest, Frame};
 use hpaxos_consensus::{Event, Judgement, Peer, Slot, ValueHash};
 use hpaxos_learner_graph::AcceptorId;
@@ -128,28 +128,38 @@ impl Driver {
     }
 
     /// The engine wants a value.
-    pub(super) fn want_value(&mut self, log: LogIndex, proposed: Proposed, proposer: AcceptorId) {
+    pub(super) fn want_value(
+        &mut self,
+        log: LogIndex,
+        proposed: Proposed,
+        proposer: AcceptorId,
+    ) -> Result<(), StoreError> {
         let (slot, value) = proposed;
         let driver = &mut self.logs[usize::from(log.0)];
         if let Some(event) = driver.values.tell(log, proposed, &self.parts.mempool) {
             driver.queue.push_back(event);
-            return;
+            return Ok(());
         }
-        match self.parts.store.block(log, slot, &value) {
-            Ok(Some(bytes)) => {
+        match self.parts.store.block(log, slot, &value)? {
+            Some(bytes) => {
                 // Only what is valid was stored.
                 let judged = self.parts.judge.judge_now(log, slot, bytes.into());
-                let Judged { bytes, judgement, bundles, .. } = judged;
+                let Judged { value: found, bytes, judgement, bundles } = judged;
+                if found != value {
+                    let what =
+                        format!("block {value} of slot {}: its bytes hash to {found}", slot.0);
+                    return Err(self.parts.store.damaged(what));
+                }
                 let held = Held { bytes, judgement, bundles, unasked: None };
                 driver.values.held.insert(proposed, held);
                 driver.queue.extend(driver.values.tell(log, proposed, &self.parts.mempool));
             }
-            Ok(None) => {
+            None => {
                 let wanted = Wanted { proposer: Some(proposer), attempts: 0, decided: false };
                 self.want(log, proposed, wanted);
             }
-            Err(error) => tracing::error!(%error, "a block could not be read"),
         }
+        Ok(())
     }
 
     /// A decided value is not here.

@@ -277,8 +277,9 @@ impl Executor {
             }
             return Ok(false);
         };
-        let block = Block::decode(&bytes)
-            .map_err(|error| StoreError::Damaged(format!("a block of slot {slot}: {error}")))?;
+        let block = Block::decode(&bytes).map_err(|error| {
+            self.parts.store.damaged(format!("a block of slot {slot}: {error}"))
+        })?;
         let view = Rows::new(&self.parts.store, index);
         let (mut delta, Results { summary, results }) =
             execute(&view, &log.rules, slot, &block, value);

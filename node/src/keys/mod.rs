@@ -21,11 +21,13 @@
 
 mod encryption;
 mod file;
+mod machine;
 mod no_dumps;
 mod passphrase;
 
 pub use encryption::{Cost, Encrypted};
 pub use file::KeyFile;
+pub use machine::{KeyInUse, KeyLock};
 pub use no_dumps::no_core_dumps;
 pub use passphrase::{Passphrase, PassphraseFrom};
 

@@ -1,5 +1,6 @@
 //! A node: what the API asks it, and what it is put together from.
 
+mod memory;
 mod running;
 mod threads;
 

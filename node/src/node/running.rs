@@ -1,26 +1,27 @@
 //! A node, put together and stopped: store, engine, executor, network.
 
 use super::threads::{Thread, drive, join, spawn};
-use super::{Node, WAITING, logs_of};
+use super::{Node, WAITING, logs_of, memory};
 use crate::config::Config;
 use crate::driver::{
     Detail, Driver, Ears, INPUTS_MAX, Input, LogSetting, Parts as DriverParts, Tracer,
 };
 use crate::events::Events;
 use crate::executor::{Decisions, Executor, Parts as ExecutorParts};
+use crate::guard::GuardError;
 use crate::home;
 use crate::intake::{Checked, Remembered};
 use crate::judge::Judge;
 use crate::mempool::{Limits, Mempool, Source};
 use crate::metrics::Metrics;
 use crate::network::{Network, NetworkConfig, NetworkError, PendingLimits, Validator};
-use crate::store::{LogIndex, Store, StoreError};
+use crate::store::{LogIndex, Store, StoreError, reading};
 use crate::views::{LogViews, Views};
 use ed25519_dalek::SigningKey;
 use hpaxos_consensus::message::{Keys, KeysError};
 use hpaxos_consensus::{Config as ReplicaConfig, LogName, Trust, TrustError};
 use hpaxos_learner_graph::search::Effort;
-use hpaxos_learner_graph::{AcceptorId, LearnerGraph};
+use hpaxos_learner_graph::{AcceptorId, LearnerGraph, LearnerSet};
 use hpaxos_ledger::{Bundle, LogRules, atomicity};
 use libp2p::Multiaddr;
 use std::path::PathBuf;
@@ -39,6 +40,8 @@ pub struct Setup {
     pub config: Config,
     /// The folder of the store.
     pub store: PathBuf,
+    /// The guard beside it.
+    pub guard: PathBuf,
     /// Graph, genesis and their id.
     pub network: home::Network,
     /// The graph's file, for a trace of a large graph.
@@ -47,6 +50,8 @@ pub struct Setup {
     pub me: Option<AcceptorId>,
     /// Its key.
     pub key: SigningKey,
+    /// Learners that the operator gave up on.
+    pub waived: LearnerSet,
     /// A trace to write.
     pub trace: Option<(PathBuf, Detail)>,
 }
@@ -57,6 +62,9 @@ pub enum NodeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The guard beside it.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
     /// The network.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -90,6 +98,8 @@ pub struct Running {
     driver: Option<Thread>,
     executor: Option<Thread>,
     ended: mpsc::Receiver<()>,
+    /// A validator's guard.
+    guard: Option<PathBuf>,
 }
 
 impl Running {
@@ -103,8 +113,7 @@ impl Running {
         let config = &setup.config;
         let logs = logs_of(&graph, setup.me, config)?;
         let keys = Keys::new(*id, &graph, logs.iter().map(|trust| trust.log().name()))?;
-        let owner = setup.key.verifying_key().to_bytes();
-        let store = Arc::new(Store::open(&setup.store, *id, &owner)?);
+        let store = Arc::new(memory::open(&setup, &logs)?);
 
         let rules: Vec<LogRules> =
             logs.iter().map(|trust| LogRules::new(*id, &graph, trust.log(), genesis)).collect();
@@ -145,8 +154,11 @@ impl Running {
             key: Arc::new(setup.key.clone()),
         };
         let of_executor = rules.iter().cloned().zip(logs.iter().cloned());
-        let (executor, decisions) = Executor::new(parts, genesis, of_executor.collect())?;
-        wake_up(&store, &views, &mempool, &judge)?;
+        let (executor, decisions) = reading(|| {
+            let executor = Executor::new(parts, genesis, of_executor.collect())?;
+            wake_up(&store, &views, &mempool, &judge)?;
+            Ok(executor)
+        })?;
 
         let intake = Checked {
             network: *id,
@@ -171,6 +183,7 @@ impl Running {
             of_log.depth = config.consensus.depth;
             of_log.first_timer = config.consensus.first_timer();
             of_log.parked_bytes_max = config.consensus.parked_bytes_max;
+            of_log.waived = waived_in(trust, setup.waived);
             LogSetting {
                 index: LogIndex(index as u16),
                 config: of_log,
@@ -218,12 +231,16 @@ impl Running {
             driver: Some(spawn("engine", ending.clone(), move || drive(driver, ears))),
             executor: Some(spawn("executor", ending, move || executor.run())),
             ended,
+            guard: setup.me.map(|_| setup.guard.clone()),
         })
     }
 
     /// Waits until something stops that should not.
     pub async fn failed(&mut self) {
-        let _ = self.ended.recv().await;
+        tokio::select! {
+            _ = self.ended.recv() => {}
+            () = self.node.store.failed() => {}
+        }
     }
 
     /// Stops: the engine first, then what it feeds; what waits is kept for the next start.
@@ -239,6 +256,9 @@ impl Running {
         driver?;
         executor?;
         let node = &self.node;
+        if let Some(error) = node.store.failure() {
+            return Err(error.into());
+        }
         let waiting: Vec<Vec<u8>> = (0..node.logs.len())
             .flat_map(|log| node.mempool.all(LogIndex(log as u16)))
             .map(|bundle| bundle.to_bytes())
@@ -246,8 +266,19 @@ impl Running {
         info!(bundles = waiting.len(), "keeping bundles that wait");
         let bytes = borsh::to_vec(&waiting).expect("writing to memory does not fail");
         node.store.keep(WAITING, &bytes)?;
-        Ok(())
+        match &self.guard {
+            Some(guard) => memory::close(&node.store, guard, &node.logs),
+            None => Ok(()),
+        }
     }
+}
+
+/// The learners of a log whose quorums are not waited for after a loss: those that the operator gave up on. If none is left,
+/// all are waited for: there would be nobody to say how far the log is.
+fn waived_in(trust: &Trust, waived: LearnerSet) -> LearnerSet {
+    let learners = trust.learners();
+    let kept = learners.difference(waived);
+    if kept.is_empty() { LearnerSet::EMPTY } else { learners.difference(kept) }
 }
 
 /// Puts bundles that waited when the node stopped back.
@@ -258,8 +289,10 @@ fn wake_up(
     judge: &Judge,
 ) -> Result<(), StoreError> {
     let Some(bytes) = store.kept(WAITING)? else { return Ok(()) };
-    let waiting: Vec<Vec<u8>> = borsh::from_slice(&bytes).unwrap_or_default();
-    for bundle in waiting.iter().filter_map(|bytes| Bundle::from_bytes(bytes)) {
+    let damaged = || store.damaged("the bundles that waited when the node stopped cannot be read");
+    let waiting: Vec<Vec<u8>> = borsh::from_slice(&bytes).map_err(|_| damaged())?;
+    for bytes in waiting {
+        let bundle = Bundle::from_bytes(&bytes).ok_or_else(damaged)?;
         let Some(log) = views.log(&bundle.body.log) else { continue };
         let slot = views.height(log).unwrap_or(0);
         if let Ok(id) = bundle.check(judge.rules(log), slot)

@@ -2,7 +2,7 @@
 
 use super::NodeError;
 use crate::driver::{Driver, Ears};
-use crate::store::StoreError;
+use crate::store::{StoreError, given_up};
 use std::thread;
 use tokio::sync::mpsc;
 
@@ -38,10 +38,13 @@ impl Drop for Ends {
 /// Waits for its end.
 pub(super) async fn join(name: &'static str, thread: Option<Thread>) -> Result<(), NodeError> {
     let Some(thread) = thread else { return Ok(()) };
-    let joined = tokio::task::spawn_blocking(move || thread.join()).await;
-    match joined {
-        Ok(Ok(result)) => Ok(result?),
-        Ok(Err(_)) | Err(_) => Err(NodeError::Panicked(name)),
+    let joined = tokio::task::spawn_blocking(move || match thread.join() {
+        Ok(result) => result,
+        Err(payload) => Err(given_up(payload)),
+    });
+    match joined.await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(NodeError::Panicked(name)),
     }
 }
 

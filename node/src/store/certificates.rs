@@ -38,18 +38,13 @@ impl Store {
         learner: LearnerId,
         from: u64,
     ) -> impl Iterator<Item = Result<Certificate, StoreError>> {
-        let prefix = certificate_prefix(log, learner);
-        let key = certificate_key(log, learner, from);
-        let mode = rocksdb::IteratorMode::From(&key, rocksdb::Direction::Forward);
-        let entries = self.database.iterator_cf(self.family(CERTIFICATES), mode);
-        let mine = move |entry: &super::Entry| {
-            entry.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix))
-        };
-        entries.take_while(mine).map(|entry| {
-            let (_, bytes) = entry?;
-            Certificate::from_bytes(&bytes)
-                .ok_or_else(|| StoreError::Damaged("a certificate cannot be read".into()))
-        })
+        let from = certificate_key(log, learner, from);
+        let rows = self.scan_from(CERTIFICATES, from, &certificate_prefix(log, learner));
+        rows.map(|row| self.read_certificate(&row?.1))
+    }
+
+    fn read_certificate(&self, bytes: &[u8]) -> Result<Certificate, StoreError> {
+        Certificate::from_bytes(bytes).ok_or_else(|| self.damaged("a certificate cannot be read"))
     }
 
     /// The latest certificate of a learner.
@@ -65,10 +60,10 @@ impl Store {
         let mode = rocksdb::IteratorMode::From(&key, rocksdb::Direction::Reverse);
         let mut entries = self.database.iterator_cf(self.family(CERTIFICATES), mode);
         let prefix = certificate_prefix(log, learner);
-        match entries.next().transpose()? {
-            Some((key, bytes)) if key.starts_with(&prefix) => Certificate::from_bytes(&bytes)
-                .map(Some)
-                .ok_or_else(|| StoreError::Damaged("a certificate cannot be read".into())),
+        match self.noted(entries.next().transpose())? {
+            Some((key, bytes)) if key.starts_with(&prefix) => {
+                self.read_certificate(&bytes).map(Some)
+            }
             _ => Ok(None),
         }
     }
@@ -98,7 +93,7 @@ impl Store {
     ) -> Result<Option<Vec<Certificate>>, StoreError> {
         let kept = self.kept(&conflict_name(log, learner))?;
         let certificates = kept.map(|bytes| borsh::from_slice(&bytes)).transpose();
-        certificates.map_err(|_| StoreError::Damaged("a certificate cannot be read".into()))
+        certificates.map_err(|_| self.damaged("a certificate cannot be read"))
     }
 }
 

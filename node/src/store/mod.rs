@@ -1,26 +1,32 @@
 //! The store: everything a node must not forget, in one RocksDB.
 //!
-//! Each driver turn is one atomic write with one sync, unless all of it follows from what is on disk already. What executing a block changes is not even in the write-ahead log: it can
-//! be worked out again from the block. After a crash the views are as they were at some earlier slot, since their family
-//! goes to disk in the order of its writes.
+//! Each driver turn is one atomic write with one sync, unless all of it follows from what is on disk already. What executing a
+//! block changes is not even in the write-ahead log: it can be worked out again from the block. After a crash the views are as
+//! they were at some earlier slot, since their family goes to disk in the order of its writes.
 
 mod certificates;
+mod error;
+mod identity;
 mod keys;
+mod options;
 mod records;
 mod walk;
 
+pub use error::{StoreError, given_up, reading};
+pub use identity::{Loss, StoreId};
+pub use records::RUN_BITS;
 pub use walk::{Placed, PlacedBlock};
 
+use crate::guard::Mark;
 use hpaxos_consensus::message::{Body, Message};
 use hpaxos_consensus::{Evidence, NetworkId, Record, Schedule, Slot, ValueHash};
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
-use keys::{block_key, evidence_key, view_key};
-use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
-};
-use std::path::{Path, PathBuf};
-use thiserror::Error;
+use keys::{block_key, evidence_key, read_record_key, view_key};
+use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::sync::OnceLock;
+use tokio::sync::watch;
 
 /// The version of the layout.
 pub const VERSION: u32 = 1;
@@ -37,51 +43,11 @@ const VIEWS: &str = "views";
 const CERTIFICATES: &str = "certificates";
 /// Proofs of misbehaviour.
 const EVIDENCE: &str = "evidence";
-/// Version, network, owner, and bundles that waited when the node stopped.
+/// Version, network, owner, name, count, losses, and bundles that waited when the node stopped.
 const META: &str = "meta";
+/// The file of a database that says which of the others count.
+const CURRENT: &str = "CURRENT";
 const FAMILIES: [&str; 7] = [MESSAGES, DECISIONS, BLOCKS, VIEWS, CERTIFICATES, EVIDENCE, META];
-
-/// Memory for blocks of the database that were read.
-const CACHE_BYTES: usize = 16 << 20;
-/// Memory for what was written and is not in a file yet, of all families.
-const WRITE_BUFFERS_BYTES: usize = 32 << 20;
-/// Of one family.
-const WRITE_BUFFER_BYTES: usize = 8 << 20;
-
-/// Why a store cannot be used.
-#[derive(Debug, Error)]
-pub enum StoreError {
-    /// The database.
-    #[error("the store: {0}")]
-    Database(#[from] rocksdb::Error),
-    /// Written by a newer program.
-    #[error(
-        "the store has version {0}; this program knows versions up to {VERSION}: use a newer one"
-    )]
-    Version(u32),
-    /// Of another network.
-    #[error("the store belongs to network {found}; the learner graph and genesis make {expected}")]
-    Network {
-        /// The store's.
-        found: NetworkId,
-        /// The one that was asked for.
-        expected: NetworkId,
-    },
-    /// Of another validator.
-    #[error("the store belongs to the key {found}; this node's key is {expected}")]
-    Owner {
-        /// The store's.
-        found: String,
-        /// The node's.
-        expected: String,
-    },
-    /// There is none.
-    #[error("there is no store at {}: a node makes it when it runs for the first time", .0.display())]
-    Missing(PathBuf),
-    /// Something that is stored cannot be read.
-    #[error("the store is damaged: {0}")]
-    Damaged(String),
-}
 
 /// A log, as this node numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,7 +57,7 @@ pub struct LogIndex(pub u16);
 pub type Row = (Vec<u8>, Vec<u8>);
 
 /// What the database gives.
-type Entry = Result<(Box<[u8]>, Box<[u8]>), rocksdb::Error>;
+type Entry = Result<(Box<[u8]>, Box<[u8]>), StoreError>;
 
 /// Everything that one turn of the driver writes.
 #[derive(Default)]
@@ -120,6 +86,12 @@ impl Turn {
 pub struct Store {
     database: DB,
     network: NetworkId,
+    /// Whether nobody's name was on it.
+    is_new: bool,
+    /// Remembers outside of it how far it is.
+    mark: OnceLock<Mark>,
+    /// The first thing that went wrong.
+    failed: watch::Sender<Option<StoreError>>,
 }
 
 /// Two conflicting messages, each with its signature.
@@ -139,13 +111,34 @@ impl Store {
     /// # Errors
     /// If it is not this node's, of a newer version, damaged, or cannot be read or written.
     pub fn open(folder: &Path, network: NetworkId, owner: &[u8; 32]) -> Result<Self, StoreError> {
-        let (options, families) = options();
+        let (options, families) = options::of(options::Missing::Made);
         let database = DB::open_cf_descriptors(&options, folder, families)?;
-        let store = Store { database, network };
+        let mut store = Store::of(database, network);
         if !store.check_owner(owner)? {
+            store.is_new = true;
             store.write_owner(owner)?;
         }
         Ok(store)
+    }
+
+    /// Opens the store that has to be in a folder.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; and if some of it is missing.
+    pub fn open_existing(
+        folder: &Path,
+        network: NetworkId,
+        owner: &[u8; 32],
+    ) -> Result<Self, StoreError> {
+        if !Store::is_at(folder) {
+            return Err(StoreError::Damaged(format!(
+                "{} is missing",
+                folder.join(CURRENT).display()
+            )));
+        }
+        let (options, families) = options::of(options::Missing::Refused);
+        let database = DB::open_cf_descriptors(&options, folder, families);
+        Store::of(database.map_err(unopened)?, network).owned(owner)
     }
 
     /// Opens a store that is there, to look at it: nothing on disk is changed.
@@ -160,20 +153,74 @@ impl Store {
         if !Store::is_at(folder) {
             return Err(StoreError::Missing(folder.to_owned()));
         }
-        let (mut options, families) = options();
-        options.create_if_missing(false);
-        options.create_missing_column_families(false);
-        let database = DB::open_cf_descriptors_read_only(&options, folder, families, false)?;
-        let store = Store { database, network };
-        match store.check_owner(owner)? {
-            true => Ok(store),
+        let (options, families) = options::of(options::Missing::Refused);
+        let database = DB::open_cf_descriptors_read_only(&options, folder, families, false);
+        Store::of(database.map_err(unopened)?, network).owned(owner)
+    }
+
+    fn of(database: DB, network: NetworkId) -> Self {
+        let failed = watch::Sender::new(None);
+        Store { database, network, is_new: false, mark: OnceLock::new(), failed }
+    }
+
+    fn owned(self, owner: &[u8; 32]) -> Result<Self, StoreError> {
+        match self.check_owner(owner)? {
+            true => Ok(self),
             false => Err(StoreError::Damaged("it does not say its version".into())),
         }
     }
 
+    /// Whether it was made just now.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// From now on each synced write is marked outside.
+    pub fn keep_mark(&self, mark: Mark) {
+        let _ = self.mark.set(mark);
+    }
+
+    /// The first thing that went wrong with it, if anything did.
+    pub fn failure(&self) -> Option<StoreError> {
+        self.failed.borrow().clone()
+    }
+
+    /// Waits until something goes wrong: then the node has to stop.
+    pub async fn failed(&self) {
+        // It does not close before `self` does.
+        let _ = self.failed.subscribe().wait_for(Option::is_some).await;
+    }
+
+    /// Gives up what was being done, since something cannot be read; see [`reading`] and [`given_up`].
+    pub fn give_up(&self, error: StoreError) -> ! {
+        resume_unwind(Box::new(self.note(error)))
+    }
+
+    /// Something that is stored cannot be read.
+    pub fn damaged(&self, what: impl Into<String>) -> StoreError {
+        self.note(StoreError::Damaged(what.into()))
+    }
+
+    fn note(&self, error: StoreError) -> StoreError {
+        self.failed.send_if_modified(|first| {
+            let is_first = first.is_none();
+            first.get_or_insert_with(|| error.clone());
+            is_first
+        });
+        error
+    }
+
+    fn noted<T>(&self, result: Result<T, rocksdb::Error>) -> Result<T, StoreError> {
+        result.map_err(|error| self.note(error.into()))
+    }
+
+    fn read_key(&self, key: &[u8]) -> Result<(Slot, u64), StoreError> {
+        read_record_key(key).ok_or_else(|| self.damaged("the key of a record cannot be read"))
+    }
+
     /// Whether there is a store in a folder.
     pub fn is_at(folder: &Path) -> bool {
-        folder.join("CURRENT").is_file()
+        folder.join(CURRENT).is_file()
     }
 
     fn write_owner(&self, owner: &[u8; 32]) -> Result<(), StoreError> {
@@ -182,7 +229,8 @@ impl Store {
         batch.put_cf(meta, b"version", VERSION.to_be_bytes());
         batch.put_cf(meta, b"network", self.network.0);
         batch.put_cf(meta, b"owner", owner);
-        Ok(self.database.write_opt(batch, &synced())?)
+        batch.put_cf(meta, b"id", StoreId::random().0);
+        self.noted(self.database.write_opt(batch, &synced()))
     }
 
     /// Refuses what is not this node's. Whether anybody's name is on it.
@@ -235,8 +283,16 @@ impl Store {
     /// # Errors
     /// If it is not: then nothing that rests on it may leave the node.
     pub fn commit(&self, turn: Turn) -> Result<(), StoreError> {
-        let options = if turn.matters { synced() } else { WriteOptions::default() };
-        Ok(self.database.write_opt(turn.batch, &options)?)
+        if !turn.matters {
+            return self.noted(self.database.write_opt(turn.batch, &WriteOptions::default()));
+        }
+        // What was written before is synced with it, and has the numbers before its own.
+        let changes = self.changes() + turn.batch.len() as u64;
+        self.noted(self.database.write_opt(turn.batch, &synced()))?;
+        match self.mark.get() {
+            Some(mark) => mark.set(changes).map_err(|error| self.note(error.into())),
+            None => Ok(()),
+        }
     }
 
     /// A block.
@@ -249,7 +305,7 @@ impl Store {
         slot: Slot,
         value: &ValueHash,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.database.get_cf(self.family(BLOCKS), block_key(log, slot, value))?)
+        self.noted(self.database.get_cf(self.family(BLOCKS), block_key(log, slot, value)))
     }
 
     /// All evidence against anybody in a log: each two messages with their signatures, in borsh.
@@ -267,8 +323,11 @@ impl Store {
     /// If the disk fails.
     pub fn caught(&self, log: LogIndex, schedule: &Schedule) -> Result<AcceptorSet, StoreError> {
         let stored = self.evidence(log)?;
-        let pairs = stored.iter().filter_map(|bytes| borsh::from_slice::<SignedPair>(bytes).ok());
-        Ok(pairs.map(|[(message, _), _]| signer(&message, schedule)).collect())
+        let signer = |bytes: &Vec<u8>| match borsh::from_slice::<SignedPair>(bytes) {
+            Ok([(message, _), _]) => Ok(signer(&message, schedule)),
+            Err(error) => Err(self.damaged(format!("evidence cannot be read: {error}"))),
+        };
+        stored.iter().map(signer).collect()
     }
 
     /// Something of a log's view.
@@ -276,7 +335,7 @@ impl Store {
     /// # Errors
     /// If the disk fails.
     pub fn view(&self, log: LogIndex, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.database.get_cf(self.family(VIEWS), view_key(log, key))?)
+        self.noted(self.database.get_cf(self.family(VIEWS), view_key(log, key)))
     }
 
     /// The last entry of a log's view from one key to another, both included.
@@ -292,7 +351,7 @@ impl Store {
         let (from, to) = (view_key(log, from), view_key(log, to));
         let mode = IteratorMode::From(&to, Direction::Reverse);
         let mut entries = self.database.iterator_cf(self.family(VIEWS), mode);
-        match entries.next().transpose()? {
+        match self.noted(entries.next().transpose())? {
             Some((key, value)) if *key >= *from => {
                 Ok(Some((key[keys::VIEW_PREFIX_BYTES..].to_vec(), value.into_vec())))
             }
@@ -319,7 +378,7 @@ impl Store {
         }
         let mut options = WriteOptions::default();
         options.disable_wal(true);
-        Ok(self.database.write_opt(batch, &options)?)
+        self.noted(self.database.write_opt(batch, &options))
     }
 
     /// Keeps something small that is no one's record: how it is found again is its owner's business.
@@ -327,7 +386,7 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        Ok(self.database.put_cf_opt(self.family(META), name, bytes, &synced())?)
+        self.noted(self.database.put_cf_opt(self.family(META), name, bytes, &synced()))
     }
 
     /// What was kept.
@@ -335,7 +394,7 @@ impl Store {
     /// # Errors
     /// If the disk fails.
     pub fn kept(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.database.get_cf(self.family(META), name)?)
+        self.noted(self.database.get_cf(self.family(META), name))
     }
 
     /// Puts everything into files and gives back room.
@@ -350,8 +409,18 @@ impl Store {
     }
 
     /// Everything with a prefix, in order.
-    fn scan(&self, family: &str, prefix: Vec<u8>) -> impl Iterator<Item = Entry> + '_ {
-        let mut end = prefix.clone();
+    fn scan(&self, family: &str, prefix: Vec<u8>) -> impl Iterator<Item = Entry> + use<'_> {
+        self.scan_from(family, prefix.clone(), &prefix)
+    }
+
+    /// Everything with a prefix, from a key on, in order.
+    fn scan_from(
+        &self,
+        family: &str,
+        from: Vec<u8>,
+        prefix: &[u8],
+    ) -> impl Iterator<Item = Entry> + use<'_> {
+        let mut end = prefix.to_vec();
         while let Some(last) = end.pop() {
             if last < u8::MAX {
                 end.push(last + 1);
@@ -362,8 +431,9 @@ impl Store {
         if !end.is_empty() {
             read.set_iterate_upper_bound(end);
         }
-        let mode = IteratorMode::From(&prefix, Direction::Forward);
-        self.database.iterator_cf_opt(self.family(family), read, mode)
+        let mode = IteratorMode::From(&from, Direction::Forward);
+        let entries = self.database.iterator_cf_opt(self.family(family), read, mode);
+        entries.map(|entry| self.noted(entry))
     }
 }
 
@@ -395,30 +465,13 @@ fn synced() -> WriteOptions {
     options
 }
 
-fn options() -> (Options, Vec<ColumnFamilyDescriptor>) {
-    let mut options = Options::default();
-    options.create_if_missing(true);
-    options.create_missing_column_families(true);
-    // A write that was cut off was not synced, and nothing rests on it. Anything else that cannot be read is damage.
-    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
-    options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
-    options.set_max_total_wal_size(2 * WRITE_BUFFERS_BYTES as u64);
-    options.set_keep_log_file_num(2);
-    options.set_max_log_file_size(1 << 20);
-    options.set_stats_dump_period_sec(0);
-    options.set_stats_persist_period_sec(0);
-    options.set_max_open_files(256);
-    let cache = Cache::new_lru_cache(CACHE_BYTES);
-    let family = |name: &str| {
-        let mut table = BlockBasedOptions::default();
-        table.set_block_cache(&cache);
-        table.set_cache_index_and_filter_blocks(true);
-        table.set_bloom_filter(10.0, false);
-        let mut options = Options::default();
-        options.set_block_based_table_factory(&table);
-        options.set_write_buffer_size(WRITE_BUFFER_BYTES);
-        options.set_compression_type(DBCompressionType::Lz4);
-        ColumnFamilyDescriptor::new(name, options)
-    };
-    (options, FAMILIES.iter().map(|name| family(name)).collect())
+/// Why a database does not open: one of whose families some are missing is damaged, too.
+fn unopened(error: rocksdb::Error) -> StoreError {
+    match error.kind() {
+        // A newer program may have more families.
+        rocksdb::ErrorKind::InvalidArgument if !error.as_ref().contains("not opened") => {
+            StoreError::Damaged(error.into_string())
+        }
+        _ => error.into(),
+    }
 }

@@ -1,16 +1,15 @@
 //! The engine's records.
+//!
+//! They are numbered in the order in which they are stored. Each run of the node has its own numbers, so that none has to
+//! be looked for.
 
-use super::keys::{read_record_key, record_key, slot_key};
+use super::keys::{record_key, slot_key};
 use super::{DECISIONS, Decided, Entry, LogIndex, MESSAGES, META, Store, StoreError, Turn};
 use hpaxos_consensus::{Record, Schedule, Slot};
+use rocksdb::Range;
 
-/// The engine's records of one log, as the store has them.
-pub struct Stored {
-    /// All of them, in the order in which they were stored.
-    pub records: Vec<Record>,
-    /// One more than the highest number.
-    pub next: u64,
-}
+/// Bits of a record's number that count within a run.
+pub const RUN_BITS: u32 = 40;
 
 /// Where it stands that a log's store was lost.
 pub(super) fn silent_key(log: LogIndex) -> String {
@@ -76,28 +75,52 @@ impl Store {
         Ok(())
     }
 
-    /// All records of a log.
+    /// The number of the first record that this run stores.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn first_number(&self) -> Result<u64, StoreError> {
+        Ok(self.count()? << RUN_BITS)
+    }
+
+    /// What was decided, certified and retired in a log, and whether its store was lost: what a node has to know of all slots.
+    pub fn progress(
+        &self,
+        log: LogIndex,
+        schedule: &Schedule,
+    ) -> impl Iterator<Item = Result<Record, StoreError>> {
+        let rows = self.scan(DECISIONS, log.0.to_be_bytes().to_vec());
+        let records = rows.map(|row| self.decode(&row?.1, schedule));
+        let silent = self.kept(&silent_key(log)).transpose();
+        records.chain(silent.map(|bytes| self.decode(&bytes?, schedule)))
+    }
+
+    /// All records of a log from a slot on, each slot's in the order in which they were stored.
     ///
     /// # Errors
     /// If the disk fails, or what is on it cannot be read.
-    pub fn records(&self, log: LogIndex, schedule: &Schedule) -> Result<Stored, StoreError> {
+    pub fn records_from(
+        &self,
+        log: LogIndex,
+        from: Slot,
+        schedule: &Schedule,
+    ) -> Result<Vec<Record>, StoreError> {
         let mut numbered = Vec::new();
         for family in [MESSAGES, DECISIONS] {
-            for entry in self.scan(family, log.0.to_be_bytes().to_vec()) {
-                let (key, bytes) = entry?;
-                let (_, number) = read_record_key(&key)
-                    .ok_or_else(|| StoreError::Damaged("a key of a record".into()))?;
-                numbered.push((number, self.decode(&bytes, schedule)?));
+            for row in self.scan_from(family, slot_key(log, from), &log.0.to_be_bytes()) {
+                let (key, bytes) = row?;
+                numbered.push((self.read_key(&key)?, self.decode(&bytes, schedule)?));
             }
         }
-        numbered.sort_by_key(|(number, _)| *number);
-        let next = numbered.last().map_or(0, |(number, _)| number + 1);
-        let mut records: Vec<Record> = numbered.into_iter().map(|(_, record)| record).collect();
-        let silent = self.database.get_cf(self.family(META), silent_key(log))?;
-        if let Some(bytes) = silent {
-            records.push(self.decode(&bytes, schedule)?);
-        }
-        Ok(Stored { records, next })
+        numbered.sort_by_key(|(place, _)| *place);
+        Ok(numbered.into_iter().map(|(_, record)| record).collect())
+    }
+
+    /// Roughly how many bytes messages of slots below this one take on disk.
+    pub fn message_bytes_below(&self, log: LogIndex, slot: Slot) -> u64 {
+        let (from, to) = (slot_key(log, Slot(0)), slot_key(log, slot));
+        let range = Range::new(&from, &to);
+        self.database.get_approximate_sizes_cf(self.family(MESSAGES), &[range]).iter().sum()
     }
 
     /// All records of a slot, in order.
@@ -128,22 +151,18 @@ impl Store {
         from: Slot,
         schedule: &Schedule,
     ) -> impl Iterator<Item = Result<Decided, StoreError>> {
-        let mode = rocksdb::IteratorMode::From(&slot_key(log, from), rocksdb::Direction::Forward);
-        let entries = self.database.iterator_cf(self.family(DECISIONS), mode);
-        let mine = move |entry: &Entry| {
-            entry.as_ref().map_or(true, |(key, _)| key.starts_with(&log.0.to_be_bytes()))
-        };
-        entries.take_while(mine).filter_map(move |entry| match entry {
+        let rows = self.scan_from(DECISIONS, slot_key(log, from), &log.0.to_be_bytes());
+        rows.filter_map(move |row: Entry| match row {
             Ok((_, bytes)) => match self.decode(&bytes, schedule) {
                 Ok(record) => Decided::of(&record).map(Ok),
                 Err(error) => Some(Err(error)),
             },
-            Err(error) => Some(Err(error.into())),
+            Err(error) => Some(Err(error)),
         })
     }
 
     pub(super) fn decode(&self, bytes: &[u8], schedule: &Schedule) -> Result<Record, StoreError> {
         Record::decode(bytes, &self.network, schedule)
-            .map_err(|error| StoreError::Damaged(format!("a record cannot be read: {error}")))
+            .map_err(|error| self.damaged(format!("a record cannot be read: {error}")))
     }
 }

@@ -1,6 +1,6 @@
 //! Walking through all that is stored, for those who look after it.
 
-use super::keys::{read_block_key, read_record_key};
+use super::keys::read_block_key;
 use super::{BLOCKS, DECISIONS, EVIDENCE, FAMILIES, LogIndex, MESSAGES, Store, StoreError, VIEWS};
 use hpaxos_consensus::{Record, Schedule, Slot, ValueHash};
 
@@ -37,8 +37,7 @@ impl Store {
         let entries = families.flat_map(move |family| self.scan(family, prefix(log)));
         entries.map(move |entry| {
             let (key, bytes) = entry?;
-            let (slot, number) = read_record_key(&key)
-                .ok_or_else(|| StoreError::Damaged("the key of a record cannot be read".into()))?;
+            let (slot, number) = self.read_key(&key)?;
             let record = self.decode(&bytes, schedule);
             Ok(Placed { slot, number, bytes: key.len() + bytes.len(), record })
         })
@@ -52,7 +51,7 @@ impl Store {
         self.scan(BLOCKS, prefix(log)).map(|entry| {
             let (key, bytes) = entry?;
             let (slot, value) = read_block_key(&key)
-                .ok_or_else(|| StoreError::Damaged("the key of a block cannot be read".into()))?;
+                .ok_or_else(|| self.damaged("the key of a block cannot be read"))?;
             Ok(PlacedBlock { slot, value, bytes: bytes.into_vec() })
         })
     }
@@ -73,8 +72,8 @@ impl Store {
         let mut rows = 0;
         for family in FAMILIES {
             let property = "rocksdb.estimate-num-keys";
-            let of_family = self.database.property_int_value_cf(self.family(family), property)?;
-            rows += of_family.unwrap_or(0);
+            let of_family = self.database.property_int_value_cf(self.family(family), property);
+            rows += self.noted(of_family)?.unwrap_or(0);
         }
         Ok(rows)
     }

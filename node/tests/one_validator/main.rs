@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails is to stop")]
 
 mod bundles;
+mod memory;
 mod stores;
 mod world;

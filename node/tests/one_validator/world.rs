@@ -13,6 +13,9 @@ use tempfile::TempDir;
 /// Longer than anything takes on a machine that does much else: who waits so long waits in vain.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Between two looks at what has no event to wait for.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
 /// What the program answered.
 #[derive(Debug)]
 pub struct Said {
@@ -161,6 +164,18 @@ impl World {
     pub fn start(&mut self) {
         let addresses = self.path("addresses.json");
         let _ = fs::remove_file(&addresses);
+        self.spawn_node();
+        self.until("the node listens", |world| {
+            let text = fs::read_to_string(&addresses).ok()?;
+            let addresses: Value = serde_json::from_str(&text).ok()?;
+            let api: SocketAddr = addresses["api"].as_str()?.parse().ok()?;
+            world.api = api.to_string();
+            Some(())
+        });
+        self.until("the node is ready", |world| world.client().is_ready().ok()?.then_some(()));
+    }
+
+    fn spawn_node(&mut self) {
         let log = fs::File::create(self.path("node.log")).unwrap();
         let child = self
             .command()
@@ -172,14 +187,36 @@ impl World {
             .stderr(log)
             .spawn();
         self.node = Some(child.unwrap());
-        self.until("the node listens", |world| {
-            let text = fs::read_to_string(&addresses).ok()?;
-            let addresses: Value = serde_json::from_str(&text).ok()?;
-            let api: SocketAddr = addresses["api"].as_str()?.parse().ok()?;
-            world.api = api.to_string();
-            Some(())
-        });
-        self.until("the node is ready", |world| world.client().is_ready().ok()?.then_some(()));
+    }
+
+    /// Starts the node, which cannot run, and waits until it has said so.
+    pub fn run_node(&mut self) -> Said {
+        self.spawn_node();
+        self.ends()
+    }
+
+    /// Waits until the node ends by itself.
+    pub fn ends(&mut self) -> Said {
+        let mut node = self.node.take().expect("it runs");
+        let deadline = Instant::now() + PATIENCE;
+        let code = loop {
+            if let Some(status) = node.try_wait().unwrap() {
+                break status.code().expect("nobody killed it");
+            }
+            if Instant::now() > deadline {
+                let _ = node.kill();
+                panic!("it runs on: {}", self.read("node.log"));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        };
+        Said { code, out: String::new(), complaint: self.read("node.log") }
+    }
+
+    /// Ends the node as a power cut does, but for what the system had not written down.
+    pub fn kill(&mut self) {
+        let mut node = self.node.take().expect("it runs");
+        node.kill().unwrap();
+        node.wait().unwrap();
     }
 
     /// Stops the node as systemd does; it must end well.
@@ -206,7 +243,7 @@ impl World {
             let log = || fs::read_to_string(self.path("node.log")).unwrap_or_default();
             assert!(ended.is_none(), "{what}: the node ended, {ended:?}\n{}", log());
             assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}\n{}", log());
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(LOOK_EVERY);
         }
     }
 

@@ -1,8 +1,9 @@
 //! Runs a recorded trace again, through the engine and against the definitions, and says where they first differ.
 //!
 //! Each message is derived anew by the engine's DAG and by the naive twin. What a node took in is fed to a fresh instance,
-//! which must send and decide the same. A node is run again until it first crashes, and a slot until it is parked and
-//! read again: what had been taken in but not stored is then unknown, and only messages and decisions are checked.
+//! which must send and decide the same. A slot is run again until it is read from disk, after it was parked or its node was
+//! started again: what had been taken in but not stored is then unknown, and only messages and decisions are checked. A node
+//! that the trace says crashed is not run again at all.
 
 mod graph;
 mod messages;
@@ -202,30 +203,31 @@ impl<'a> Replay<'a> {
                 self.feed(node, log, *slot, SlotEvent::Certified { learner, value: *value })
             }
             Line::Loaded { node, log, slot } => {
-                if let Some(state) = self.nodes.get_mut(&(node.clone(), log.clone(), *slot)) {
-                    state.rerun = None;
-                }
+                let place = (node.clone(), log.clone(), *slot);
+                self.nodes.entry(place).or_default().rerun = None;
                 Ok(())
             }
             Line::Settle { node } => {
-                for ((name, _, _), state) in
-                    self.nodes.range_mut((node.clone(), LogName("".into()), Slot(0))..)
-                {
-                    if name != node {
-                        break;
-                    }
-                    if let Some(rerun) = &mut state.rerun {
-                        rerun.settle();
-                    }
-                }
+                self.slots_of(node).filter_map(|slot| slot.rerun.as_mut()).for_each(Rerun::settle);
+                Ok(())
+            }
+            Line::Restart { node } => {
+                self.slots_of(node).for_each(|slot| slot.rerun = None);
                 Ok(())
             }
             Line::Crash { node } => {
                 self.crashed.insert(node.clone());
                 Ok(())
             }
-            Line::Restart { .. } | Line::Executed { .. } | Line::Graph(_) => Ok(()),
+            Line::Executed { .. } | Line::Graph(_) => Ok(()),
         }
+    }
+
+    /// All slots of a node so far.
+    fn slots_of<'n>(&mut self, node: &'n str) -> impl Iterator<Item = &mut Node> + use<'_, 'n, 'a> {
+        let from = (node.to_owned(), LogName("".into()), Slot(0));
+        let slots = self.nodes.range_mut(from..);
+        slots.take_while(move |((name, _, _), _)| name == node).map(|(_, slot)| slot)
     }
 
     fn log(&self, log: &LogName) -> Result<&'a LogTrust, String> {

@@ -48,11 +48,11 @@ impl Node {
         let Some(replica) = &self.replica else { return "down".into() };
         match replica.instance(slot) {
             None => format!(
-                "{:?}: not open, parked {:?}, next {:?}, silent {}, lost {}",
+                "{:?}: not open, parked {:?}, next {:?}, silence {:?}, lost {}",
                 self.me,
                 replica.parked_slots().collect::<Vec<_>>(),
                 replica.next_undecided(LearnerId::new(0)),
-                replica.is_silent(),
+                replica.silence(),
                 self.lost
             ),
             Some(instance) => format!(

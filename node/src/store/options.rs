@@ -1,0 +1,52 @@
+//! How the database is set up.
+
+use super::FAMILIES;
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, Options,
+};
+
+/// Memory for blocks of the database that were read.
+const CACHE_BYTES: usize = 16 << 20;
+/// Memory for what was written and is not in a file yet, of all families.
+const WRITE_BUFFERS_BYTES: usize = 32 << 20;
+/// Of one family.
+const WRITE_BUFFER_BYTES: usize = 8 << 20;
+
+/// What of a database that is missing is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// All of it.
+    Made,
+    /// Nothing: it has to be there.
+    Refused,
+}
+
+/// The options of the database, and its families.
+pub(super) fn of(missing: Missing) -> (Options, Vec<ColumnFamilyDescriptor>) {
+    let mut options = Options::default();
+    options.create_if_missing(missing == Missing::Made);
+    options.create_missing_column_families(missing == Missing::Made);
+    // A write that was cut off was not synced, and nothing rests on it. Anything else that cannot be read is damage.
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_track_and_verify_wals_in_manifest(true);
+    options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
+    options.set_max_total_wal_size(2 * WRITE_BUFFERS_BYTES as u64);
+    options.set_keep_log_file_num(2);
+    options.set_max_log_file_size(1 << 20);
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
+    options.set_max_open_files(256);
+    let cache = Cache::new_lru_cache(CACHE_BYTES);
+    let family = |name: &str| {
+        let mut table = BlockBasedOptions::default();
+        table.set_block_cache(&cache);
+        table.set_cache_index_and_filter_blocks(true);
+        table.set_bloom_filter(10.0, false);
+        let mut options = Options::default();
+        options.set_block_based_table_factory(&table);
+        options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+        options.set_compression_type(DBCompressionType::Lz4);
+        ColumnFamilyDescriptor::new(name, options)
+    };
+    (options, FAMILIES.iter().map(|name| family(name)).collect())
+}
