@@ -245,13 +245,19 @@ fn a_receipt_holds_and_a_forged_one_does_not() {
     let world = World::running();
     world.signed("swap.json", &[SEAT, PRICE], &[], &["alice.json", "bob.json"]);
     let said = world.ask(&["bundle", "submit", "swap.json", "--wait", "60s", "--json"]);
-    let receipt = said.expect(0, "").json();
+    let mut receipt = said.expect(0, "").json();
+    let id = receipt["id"].as_str().unwrap().to_owned();
     let verify = |receipt: &Value| {
         world.write("receipt.json", &receipt.to_string());
         let files = ["--graph", "home/learner-graph.toml", "--genesis", "home/genesis.toml"];
         world.run(&[&["bundle", "verify", "receipt.json"], &files[..]].concat())
     };
-    verify(&receipt).expect(2, "what one node executed, not yet what a quorum decided");
+    for chain in ["red", "blue"] {
+        receipt["chains"][chain]["certificate"] = Value::Null;
+    }
+    verify(&receipt).expect(2, "nobody has attested it yet").expect(2, "ask the node again");
+    let receipt = world.ask(&["query", "receipt", &id, "--wait", "60s"]).expect(0, "").json();
+    verify(&receipt).expect(0, "a quorum of each of its chains attests it");
     let forge = |change: &dyn Fn(&mut Value), message: &str| {
         let mut forged = receipt.clone();
         change(&mut forged);
@@ -277,6 +283,37 @@ fn a_receipt_holds_and_a_forged_one_does_not() {
         "blue: the history follows",
     );
     forge(&|it| it["chains"]["red"]["slot"] = json!(999_999), "red: the history follows");
+    for (name, value, message) in [
+        ("epoch", json!(1), "it is of epoch"),
+        ("signatures", json!(["00".repeat(64)]), "the signature of solo is wrong"),
+        ("signers", json!(["nobody"]), "the learner graph has no acceptor `nobody`"),
+        ("state_root", json!("00".repeat(32)), "does not hold"),
+        ("slot", json!(1_000_000), "its path has"),
+    ] {
+        forge(
+            &|it| it["chains"]["blue"]["certificate"][name] = value.clone(),
+            "blue: a quorum attests the history",
+        );
+        let said = world.run(&[
+            "bundle",
+            "verify",
+            "receipt.json",
+            "--graph",
+            "home/learner-graph.toml",
+            "--genesis",
+            "home/genesis.toml",
+        ]);
+        said.expect(1, message);
+    }
+    forge(
+        &|it| {
+            let certificate = &mut it["chains"]["blue"]["certificate"];
+            for list in ["signers", "learners", "signatures"] {
+                certificate[list] = json!([]);
+            }
+        },
+        "blue: a quorum attests the history",
+    );
 
     world.write("receipt.json", "{}");
     let graph = ["bundle", "verify", "receipt.json", "--graph", "home/learner-graph.toml"];

@@ -1,12 +1,17 @@
 //! Stores of nodes that rest, whole and damaged.
 
 use crate::world::World;
-use hpaxos_node::files::read_graph;
+use hpaxos_consensus::{Config, Effects, Event, Record, Replica, Round, Slot, Trust, ValueHash};
+use hpaxos_ledger::network_id;
+use hpaxos_node::files::{read_genesis, read_graph};
+use hpaxos_node::keys::KeyFile;
+use hpaxos_node::store::{LogIndex, Store, Turn};
 use rocksdb::{DB, IteratorMode, Options};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A node that did something, and stopped.
 fn rested() -> World {
@@ -29,6 +34,33 @@ fn store(world: &World, command: &str) -> crate::world::Said {
 fn files(world: &World) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = fs::read_dir(world.store()).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+/// Puts the messages of a slot that nobody has decided into a store: the node's own proposal, and its vote.
+fn propose(world: &World) {
+    let graph = read_graph(&world.path("home/learner-graph.toml")).unwrap();
+    let genesis = read_genesis(&world.path("home/genesis.toml"), &graph).unwrap();
+    let network = network_id(&graph, &genesis).unwrap();
+    let key = KeyFile::read(&world.path("home/key.json")).unwrap().unlock(None).unwrap();
+    let store = Store::open(&world.store(), network, &key.verifying_key().to_bytes()).unwrap();
+    let logs = graph.every_log();
+    let index = logs.iter().position(|log| log.name() == "red+blue").unwrap();
+    let trust = Arc::new(Trust::new(logs[index].clone()).unwrap());
+    let config = Config::new(network, trust, graph.acceptor("solo"), Arc::new(key));
+    let (mut replica, mut effects) = (Replica::new(config), Effects::default());
+    let slot = Slot(0);
+    replica.handle(Event::Open, &mut effects);
+    replica.settle(&mut effects);
+    let value = ValueHash([7; 32]);
+    replica.handle(Event::Block { slot, round: Round(0), value }, &mut effects);
+    replica.settle(&mut effects);
+    let mut turn = Turn::default();
+    let messages = effects.store.iter().filter(|it| matches!(it, Record::Messages { .. }));
+    for (record, number) in messages.zip(0..) {
+        store.put_record(&mut turn, LogIndex(index as u16), number, record).unwrap();
+    }
+    assert!(turn.records() > 0);
+    store.commit(turn).unwrap();
 }
 
 /// Changes the database behind the program's back.
@@ -65,11 +97,8 @@ fn is_inspected_verified_and_compacted_at_rest() {
     let red = &log["learners"]["red"];
     assert!(number(&red["height"]) > 0 && number(&red["decided"]) >= number(&red["height"]));
     assert_eq!(number(&red["decisions"]), number(&red["decided"]));
-    assert!(
-        number(&log["messages"]) > 0
-            && number(&log["blocks"]) > 0
-            && number(&inspected["disk_bytes"]) > 0
-    );
+    assert!(number(&log["blocks"]) > 0 && number(&inspected["disk_bytes"]) > 0);
+    assert_eq!(number(&log["messages"]), 0, "what is certified needs no messages");
     store(&world, "verify").expect(0, "All is right.");
     let report = world.run(&["store", "verify", "--home", "home", "--json"]).json();
     assert!(number(&report["executed"]) > 0 && report["findings"].as_array().unwrap().is_empty());
@@ -129,9 +158,9 @@ fn damage_is_found_where_it_is() {
         true
     };
     let remove = |_: &mut Vec<u8>| false;
+    propose(&world);
     // A record of messages ends with a signature.
     find("messages", &index, &flip_last, "its signature is wrong");
-    find("messages", &index, &remove, "which is not there before it");
     find(
         "messages",
         &index,
