@@ -149,6 +149,19 @@ pub enum Line {
         /// Of which value.
         value: ValueHash,
     },
+    /// A node that was behind learns from a certificate what a learner decided. Its engine need not know.
+    Learned {
+        /// Where.
+        node: String,
+        /// The log.
+        log: LogName,
+        /// The slot.
+        slot: Slot,
+        /// Whose decision.
+        learner: String,
+        /// What it decided.
+        value: ValueHash,
+    },
     /// A learner's view executed a slot.
     Executed {
         /// Where.

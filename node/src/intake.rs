@@ -9,9 +9,10 @@ use crate::judge::Judge;
 use crate::mempool::{Added, Mempool, Source};
 use crate::metrics::Metrics;
 use crate::network::{Bytes, Intake, Refused, Verdict};
-use crate::store::Store;
+use crate::store::{Store, reading};
+use crate::sync;
 use crate::views::Views;
-use crate::wire::{BlockRequest, Frame};
+use crate::wire::{Frame, Question};
 use futures::future::BoxFuture;
 use hashlink::LruCache;
 use hpaxos_consensus::message::{Keys, Packet, PacketError, SignatureError};
@@ -203,11 +204,19 @@ impl Intake for Checked {
 
     fn answer(&self, _: Peer, request: Bytes) -> BoxFuture<'_, Option<Bytes>> {
         Box::pin(async move {
-            let BlockRequest { log, slot, value } = BlockRequest::decode(&request).ok()?;
-            let log = self.views.log(&log)?;
-            let store = self.store.clone();
-            let read = tokio::task::spawn_blocking(move || store.block(log, slot, &value));
-            Some(read.await.ok()?.ok()??.into())
+            let (store, views) = (self.store.clone(), self.views.clone());
+            let read = move || match Question::decode(&request).ok()? {
+                Question::Block { log, slot, value } => {
+                    store.block(views.log(&log)?, slot, &value).ok()?.map(Bytes::from)
+                }
+                Question::Stretch { log, from, blocks_from } => {
+                    let log = views.log(&log)?;
+                    let stretch = sync::stretch(&store, &views, log, from, blocks_from);
+                    Some(stretch.ok()??.encode().into())
+                }
+            };
+            let read = tokio::task::spawn_blocking(move || reading(|| Ok(read())));
+            read.await.ok()?.ok()?
         })
     }
 }

@@ -36,6 +36,7 @@ mod nearest;
 pub mod network;
 pub mod node;
 pub mod store;
+pub mod sync;
 pub mod views;
 pub mod waiting;
 pub mod wire;

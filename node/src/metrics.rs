@@ -67,6 +67,7 @@ pub struct Metrics {
     caught: IntGaugeVec,
     view_lag_slots: IntGaugeVec,
     root_mismatch: IntGaugeVec,
+    slots_behind: IntGaugeVec,
     silent: IntGaugeVec,
     process: Process,
 }
@@ -155,6 +156,12 @@ impl Metrics {
                 "hpaxos_view_lag_slots",
                 "Slots of the log that a learner's view has not executed yet.",
                 by_learner,
+            ),
+            slots_behind: gauges(
+                to,
+                "hpaxos_slots_behind",
+                "Slots that are certified and not executed here.",
+                by_log,
             ),
             root_mismatch: gauges(
                 to,
@@ -248,6 +255,11 @@ impl Metrics {
     /// A learner's view stopped: its quorum attests another outcome.
     pub fn root_mismatch(&self, log: &str, learner: &str) {
         self.root_mismatch.with_label_values(&[log, learner]).set(1);
+    }
+
+    /// Slots of a log that are certified and not executed here.
+    pub fn set_slots_behind(&self, log: &str, slots: u64) {
+        self.slots_behind.with_label_values(&[log]).set(whole(slots));
     }
 
     /// All of it, as Prometheus reads it.

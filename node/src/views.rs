@@ -1,11 +1,11 @@
 //! What learners' views say, for those who ask: heights, states, results, receipts.
 
 use crate::store::{LogIndex, Store};
-use hpaxos_consensus::{NetworkId, Slot};
+use hpaxos_consensus::{NetworkId, Slot, ValueHash};
 use hpaxos_learner_graph::{LearnerGraph, LearnerId};
 use hpaxos_ledger::{
     Atomicity, Block, Bundle, BundleId, ChainReceipt, ReadState, Receipt, ReceiptCertificate,
-    Refusal, Summary, View, height, path, position, wrong_home,
+    Refusal, Summary, View, height, path, position, value, wrong_home,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,6 +54,7 @@ pub struct Views {
     graph: Arc<LearnerGraph>,
     store: Arc<Store>,
     logs: Vec<LogViews>,
+    empty_block: ValueHash,
 }
 
 /// How many slots a learner's view has executed, as the rows of its log say.
@@ -74,7 +75,8 @@ impl Views {
         store: Arc<Store>,
         logs: Vec<LogViews>,
     ) -> Self {
-        Views { network, graph, store, logs }
+        let empty_block = value(network, &Block::default().to_bytes());
+        Views { network, graph, store, logs, empty_block }
     }
 
     /// A log of this name.
@@ -86,6 +88,11 @@ impl Views {
     /// All logs.
     pub fn logs(&self) -> impl Iterator<Item = (LogIndex, &LogViews)> {
         self.logs.iter().enumerate().map(|(index, log)| (LogIndex(index as u16), log))
+    }
+
+    /// The hash of a block without bundles.
+    pub fn empty_block(&self) -> ValueHash {
+        self.empty_block
     }
 
     /// The rows of a log.

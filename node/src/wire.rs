@@ -3,7 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use hpaxos_consensus::message::Packet;
 use hpaxos_consensus::{Slot, ValueHash};
-use hpaxos_ledger::{Attestation, Certificate};
+use hpaxos_ledger::{Attestation, Certificate, ResultsRoot};
 use libp2p::bytes::Bytes;
 use std::io;
 
@@ -84,18 +84,57 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// A question for a block; the answer is its bytes, or nothing.
+/// What one node asks another.
 #[derive(BorshSerialize, BorshDeserialize)]
-pub struct BlockRequest {
-    /// The log.
-    pub log: String,
-    /// The slot it was proposed for.
-    pub slot: Slot,
-    /// Its hash.
-    pub value: ValueHash,
+pub enum Question {
+    /// A block; the answer is its bytes, or nothing.
+    Block {
+        /// The log.
+        log: String,
+        /// The slot it was proposed for.
+        slot: Slot,
+        /// Its hash.
+        value: ValueHash,
+    },
+    /// What was decided from a slot on, as far as one answer goes; the answer is a [`Stretch`], or nothing.
+    Stretch {
+        /// The log.
+        log: String,
+        /// The first slot.
+        from: u64,
+        /// Blocks of earlier slots are there already.
+        blocks_from: u64,
+    },
 }
 
-impl BlockRequest {
+impl Question {
+    /// As it travels.
+    pub fn encode(&self) -> Vec<u8> {
+        borsh::to_vec(self).expect("writing to memory does not fail")
+    }
+
+    /// From what travelled.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn decode(bytes: &[u8]) -> io::Result<Self> {
+        borsh::from_slice(bytes)
+    }
+}
+
+/// Slots of a log one after another, with certificates of some of the last ones, and so many of the blocks as there is room
+/// for.
+#[derive(BorshSerialize, BorshDeserialize)]
+pub struct Stretch {
+    /// Of each slot the hash of its block and the root over its results.
+    pub steps: Vec<(ValueHash, ResultsRoot)>,
+    /// The latest certificate of each learner that has one for one of these slots.
+    pub certificates: Vec<Certificate>,
+    /// The blocks, in the order of slots, without the empty ones.
+    pub blocks: Vec<Vec<u8>>,
+}
+
+impl Stretch {
     /// As it travels.
     pub fn encode(&self) -> Vec<u8> {
         borsh::to_vec(self).expect("writing to memory does not fail")

@@ -159,7 +159,8 @@ impl<'a> Verdict<'a> {
 
     fn line(&mut self, line: Line, of_node: &mut Node) -> Result<(), String> {
         match line {
-            Line::Decide { node, log, slot, learner, value, .. } => {
+            Line::Decide { node, log, slot, learner, value, .. }
+            | Line::Learned { node, log, slot, learner, value } => {
                 let learner = self.learner(&learner)?;
                 let view = of_node.views.entry((log.clone(), learner)).or_default();
                 view.decided = view.decided.max(Some(slot));

@@ -207,6 +207,36 @@ fn receipts_are_certified_and_slots_let_go() {
     net.down().passed();
 }
 
+/// The others have let go of the messages: certificates and blocks are all that is left of what it missed.
+#[test]
+fn a_node_that_was_away_or_lost_its_store_catches_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let topology = four(folder.path());
+    let arguments = ["--topology", topology.to_str().unwrap(), "--no-story", "--load", "50/s"];
+    let net = Net::up(folder.path(), &arguments);
+    let height =
+        |node: &str| net.height(node, "red+blue", "red").min(net.height(node, "red+blue", "blue"));
+    for loses_store in [false, true] {
+        net.act(&["kill", "v4"]);
+        if loses_store {
+            std::fs::remove_dir_all(net.folder().path().join("v4/store")).unwrap();
+        }
+        let from = height("v1");
+        wait_for("the others to go on", || (height("v1") > from + 200).then_some(()));
+        wait_for("them to let go", || {
+            let log = net.logs("v1")?.logs.remove("red+blue")?;
+            (log.parked == 0).then_some(())
+        });
+        net.act(&["restart", "v4"]);
+        let others = height("v1");
+        wait_for("v4", || (height("v4") >= others).then_some(()));
+    }
+    let id = net.client("v1").submit(&net.swap(1_000_000)).unwrap().id.parse().unwrap();
+    let all = statuses(&net, "v4", &id, PATIENCE);
+    assert_eq!(all, [Status::Committed; 2]);
+    net.down().passed();
+}
+
 #[test]
 fn a_traitor_is_caught_and_a_partition_heals() {
     let folder = tempfile::tempdir().unwrap();

@@ -64,6 +64,9 @@ pub struct Log {
     pub leader: String,
     /// Bundles that wait here.
     pub mempool: u64,
+    /// How it catches up; none if it is where the others are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync: Option<Sync>,
     /// What this node does not sign, because its store was lost; null if nothing keeps it from signing.
     pub silent: Option<Silent>,
 }
@@ -75,6 +78,17 @@ pub struct Silent {
     pub why: String,
     /// It signs nothing in slots up to this one; null until quorums of all learners have said how far the log is.
     pub through: Option<u64>,
+}
+
+/// A node that was away catches up.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Sync {
+    /// Slots that are certified and not executed here.
+    pub slots_left: u64,
+    /// Executed in a second, since it began.
+    pub slots_per_second: f64,
+    /// As long as it goes on like that; none before it has begun to.
+    pub seconds_left: Option<f64>,
 }
 
 /// How far a learner is, at this node.

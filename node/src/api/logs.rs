@@ -3,6 +3,7 @@
 use super::Shared;
 use super::answers::{
     ErrorAnswer, Evidence, Executed, Graph, Learner, Log, Logs, Peer, Silent, Slot, SlotDecision,
+    Sync,
 };
 use super::error::Failure;
 use super::read;
@@ -41,6 +42,12 @@ pub(crate) async fn logs(State(shared): State<Shared>) -> Json<Logs> {
             round: of_engine.map_or(0, |log| log.round),
             leader: of_engine.map(|log| log.leader.clone()).unwrap_or_default(),
             mempool: node.mempool.len(index) as u64,
+            sync: node.behind.borrow().get(&index).map(|progress| Sync {
+                slots_left: progress.left,
+                slots_per_second: progress.rate.round(),
+                seconds_left: (progress.rate > 0.0)
+                    .then(|| (progress.left as f64 / progress.rate).ceil()),
+            }),
             silent: of_engine
                 .and_then(|log| log.silent.clone())
                 .map(|silent| Silent { why: silent.why, through: silent.through }),

@@ -4,7 +4,7 @@ use super::node_address::NodeAddress;
 use crate::Outcome;
 use crate::show::{BAD, Columns, GOOD, TITLE, WARN, error, is_read, json, line, styled};
 use clap::Args;
-use hpaxos_node::api::answers::{Graph, Logs, Silent};
+use hpaxos_node::api::answers::{Graph, Logs, Silent, Sync};
 use hpaxos_node::client::Client;
 use serde_json::json;
 use std::io::{self, IsTerminal};
@@ -139,6 +139,16 @@ impl Status {
         }
         columns.print();
 
+        for (name, log) in logs {
+            let Some(Sync { slots_left, slots_per_second, seconds_left }) = &log.sync else {
+                continue;
+            };
+            let left = seconds_left.map_or(String::new(), |left| format!(", {left} s left"));
+            line(format_args!(
+                "{} {name}: {slots_left} slots behind, {slots_per_second} slots a second{left}",
+                styled(WARN, "catching up")
+            ));
+        }
         for (name, log) in logs {
             let Some(Silent { why, through }) = &log.silent else { continue };
             let until = match through {

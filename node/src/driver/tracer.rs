@@ -4,7 +4,7 @@ use hpaxos_consensus::message::{Announcement, Message, Packet, Refs, Verified};
 use hpaxos_consensus::trace::{self, Graph, GraphFile, Line, WholeGraph};
 use hpaxos_consensus::{
     Decision, Event, Evidence, Judgement, LogName, MessageId, NetworkId, Peer, Replica, Slot,
-    TimerKind, Trust,
+    TimerKind, Trust, ValueHash,
 };
 use hpaxos_learner_graph::LearnerGraph;
 use std::collections::{BTreeMap, BTreeSet};
@@ -280,6 +280,12 @@ impl Tracer {
         let log = LogName(log.into());
         let value = ballot.value;
         self.write(&Line::Decide { node: self.node(), log, slot, learner, ballot, value });
+    }
+
+    /// A certificate says what a learner decided.
+    pub fn learned(&self, log: &str, learner: &str, slot: Slot, value: ValueHash) {
+        let (node, log) = (self.node(), LogName(log.into()));
+        self.write(&Line::Learned { node, log, slot, learner: learner.to_owned(), value });
     }
 
     /// A view executed a slot.

@@ -5,7 +5,7 @@ use super::{Driver, Input};
 use crate::judge::Judged;
 use crate::mempool::Mempool;
 use crate::store::{LogIndex, Store, StoreError, Turn};
-use crate::wire::{BlockRequest, Frame};
+use crate::wire::{Frame, Question};
 use hpaxos_consensus::{Event, Judgement, Peer, Slot, ValueHash};
 use hpaxos_learner_graph::AcceptorId;
 use hpaxos_ledger::BundleId;
@@ -191,7 +191,7 @@ impl Driver {
         let (slot, value) = proposed;
         self.timers.plan(PATIENCE, Wake::Value { log, slot, value });
         let Some(next) = next else { return };
-        let request = BlockRequest { log: driver.name().to_owned(), slot, value }.encode();
+        let request = Question::Block { log: driver.name().to_owned(), slot, value }.encode();
         let (network, judge, inputs) =
             (self.parts.network.clone(), self.parts.judge.clone(), self.parts.inputs.clone());
         self.parts.runtime.spawn(async move {

@@ -25,6 +25,7 @@ impl Executor {
                     "its view has stopped for good: its quorum came to another state"
                 );
                 self.log(index).stopped.insert(learner);
+                self.decisions.stop(index, learner);
             }
             let Some(last) = self.parts.store.last_certificate(index, learner)? else { continue };
             self.decisions.set_certified(index, learner, last.slot + 1);
@@ -162,6 +163,7 @@ impl Executor {
         if !self.log(index).stopped.insert(learner) {
             return Ok(());
         }
+        self.decisions.stop(index, learner);
         let slot = certificate.slot;
         self.parts.store.keep_conflict(index, Some(learner), std::slice::from_ref(certificate))?;
         let (log, name) = self.names(index, learner);

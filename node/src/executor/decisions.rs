@@ -3,7 +3,7 @@
 use crate::certifier::Attested;
 use crate::store::LogIndex;
 use hpaxos_consensus::{Slot, ValueHash};
-use hpaxos_learner_graph::LearnerId;
+use hpaxos_learner_graph::{LearnerId, LearnerSet};
 use hpaxos_ledger::Certificate;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -45,7 +45,6 @@ pub struct Decisions {
     waiting: Arc<AtomicUsize>,
 }
 
-#[derive(Default)]
 struct OfLog {
     /// How many slots were decided, by whoever is furthest.
     decided: AtomicU64,
@@ -53,6 +52,19 @@ struct OfLog {
     executed: AtomicU64,
     /// Of each learner, how many slots are certified.
     certified: Mutex<BTreeMap<LearnerId, u64>>,
+    /// Learners whose view goes no further.
+    stopped: Mutex<LearnerSet>,
+}
+
+impl OfLog {
+    fn new() -> Self {
+        OfLog {
+            decided: AtomicU64::new(0),
+            executed: AtomicU64::new(0),
+            certified: Mutex::default(),
+            stopped: Mutex::new(LearnerSet::EMPTY),
+        }
+    }
 }
 
 impl Decisions {
@@ -61,7 +73,7 @@ impl Decisions {
         let (sender, told) = channel();
         let decisions = Decisions {
             sender: Arc::new(Mutex::new(Some(sender))),
-            logs: Arc::new((0..logs).map(|_| OfLog::default()).collect()),
+            logs: Arc::new((0..logs).map(|_| OfLog::new()).collect()),
             waiting: Arc::default(),
         };
         (decisions, told)
@@ -123,6 +135,16 @@ impl Decisions {
     pub fn certified(&self, log: LogIndex, learner: LearnerId) -> u64 {
         let certified = self.of(log).certified.lock().unwrap_or_else(PoisonError::into_inner);
         certified.get(&learner).copied().unwrap_or(0)
+    }
+
+    /// Whether a learner's view goes no further.
+    pub fn is_stopped(&self, log: LogIndex, learner: LearnerId) -> bool {
+        self.of(log).stopped.lock().unwrap_or_else(PoisonError::into_inner).contains(learner)
+    }
+
+    /// It goes no further.
+    pub(super) fn stop(&self, log: LogIndex, learner: LearnerId) {
+        self.of(log).stopped.lock().unwrap_or_else(PoisonError::into_inner).insert(learner);
     }
 
     /// So many are.

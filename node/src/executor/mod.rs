@@ -247,6 +247,7 @@ impl Executor {
             error!(log = %log.rules.log, slot, learner = name, decided = %value, others = ?executed,
                 "a learner decided another block than the others: its view stops here, and is not atomic with theirs");
             log.stopped.insert(learner);
+            self.decisions.stop(index, learner);
             self.parts.events.send(Event::Diverged {
                 log: log.rules.log.clone(),
                 slot,

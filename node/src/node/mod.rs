@@ -14,6 +14,7 @@ use crate::mempool::{Added, Mempool, Source};
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::store::Store;
+use crate::sync::Behind;
 use crate::views::Views;
 use hpaxos_consensus::{LogName, NetworkId, Peer, Trust, TrustError};
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerGraph};
@@ -64,6 +65,8 @@ pub struct Node {
     pub network: Network,
     /// The engine.
     pub engine: watch::Receiver<EngineStatus>,
+    /// Of each log that is behind, how it catches up.
+    pub behind: watch::Receiver<Behind>,
     judge: Arc<Judge>,
 }
 

@@ -16,6 +16,7 @@ use crate::mempool::{Limits, Mempool, Source};
 use crate::metrics::Metrics;
 use crate::network::{Network, NetworkConfig, NetworkError, PendingLimits, Validator};
 use crate::store::{LogIndex, Store, StoreError, reading};
+use crate::sync::{Behind, Parts as SyncParts, catch_up};
 use crate::views::{LogViews, Views};
 use ed25519_dalek::SigningKey;
 use hpaxos_consensus::message::{Keys, KeysError};
@@ -28,7 +29,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tracing::info;
 
 /// Steps spent on saying what a log's atomicity rests on; beyond, a bound is told.
@@ -98,6 +100,7 @@ pub struct Running {
     driver: Option<Thread>,
     executor: Option<Thread>,
     ended: mpsc::Receiver<()>,
+    syncing: JoinSet<()>,
     /// A validator's guard.
     guard: Option<PathBuf>,
 }
@@ -191,6 +194,7 @@ impl Running {
                 idle_slot: Duration::from_millis(config.consensus.idle_slot_ms),
             }
         });
+        let of_sync_tracer = tracer.clone();
         let parts = DriverParts {
             store: store.clone(),
             network: network.clone(),
@@ -206,6 +210,23 @@ impl Running {
         };
         let (driver, engine) = Driver::new(parts, settings.collect())?;
         mempool.set_driver(inputs.clone());
+        let (behind_sender, behind) = watch::channel(Behind::new());
+        let of_sync = Arc::new(SyncParts {
+            id: *id,
+            graph: graph.clone(),
+            logs: logs.clone(),
+            store: store.clone(),
+            views: views.clone(),
+            decisions: decisions.clone(),
+            network: network.clone(),
+            events: events.clone(),
+            metrics: metrics.clone(),
+            tracer: of_sync_tracer,
+        });
+        let mut syncing = JoinSet::new();
+        for log in (0..logs.len() as u16).map(LogIndex) {
+            syncing.spawn(catch_up(of_sync.clone(), log, behind_sender.clone()));
+        }
         let (ending, ended) = mpsc::channel(2);
         let ears = Ears { inputs: inputs_received, links: links_received };
         let name = config.name.clone();
@@ -221,6 +242,7 @@ impl Running {
             metrics,
             network,
             engine,
+            behind,
             judge,
         };
         Ok(Running {
@@ -231,6 +253,7 @@ impl Running {
             driver: Some(spawn("engine", ending.clone(), move || drive(driver, ears))),
             executor: Some(spawn("executor", ending, move || executor.run())),
             ended,
+            syncing,
             guard: setup.me.map(|_| setup.guard.clone()),
         })
     }
@@ -248,6 +271,7 @@ impl Running {
     /// # Errors
     /// What had gone wrong, if that is why it stops.
     pub async fn stop(mut self) -> Result<(), NodeError> {
+        self.syncing.shutdown().await;
         let _ = self.inputs.send(Input::Stop).await;
         let driver = join("engine", self.driver.take()).await;
         self.decisions.close();

@@ -219,7 +219,7 @@ impl<'a> Replay<'a> {
                 self.crashed.insert(node.clone());
                 Ok(())
             }
-            Line::Executed { .. } | Line::Graph(_) => Ok(()),
+            Line::Learned { .. } | Line::Executed { .. } | Line::Graph(_) => Ok(()),
         }
     }
 

@@ -1,0 +1,374 @@
+//! Catching up: a node that was away, or is new, learns what was decided from certificates.
+//!
+//! Nobody is believed but quorums: histories are a hash chain, so that one certificate of a learner proves every slot before
+//! it. What is proven is decided, whatever the engine knows, and executed like everything else.
+//!
+//! The engine catches up by itself where others still have the messages of a slot. Nobody has once all learners' quorums have
+//! certified it.
+
+use crate::driver::Tracer;
+use crate::events::{Event, Events};
+use crate::executor::{Decided, Decisions};
+use crate::metrics::Metrics;
+use crate::network::Network;
+use crate::store::{LogIndex, Store, StoreError, Turn, reading};
+use crate::views::Views;
+use crate::wire::{Question, Stretch};
+use hpaxos_consensus::{NetworkId, Peer, Slot, Trust, ValueHash};
+use hpaxos_learner_graph::{LearnerGraph, LearnerId};
+use hpaxos_ledger::{Block, Certificate, History, Summary, value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tracing::{debug, info, warn};
+
+/// Slots of one answer.
+const STRETCH_MAX: u64 = 1_024;
+
+/// Once the blocks of an answer have so many bytes, no more are added: the last may be as large as a block can be.
+const BLOCKS_BYTES: usize = 512 << 10;
+
+/// Between two looks at how far this node is behind.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Slots that a view may be behind its certificates for a moment.
+const LAG_MAX: u64 = 64;
+
+/// How long what was learned may take to be executed.
+const EXECUTED_WITHIN: Duration = Duration::from_secs(30);
+
+/// Between two lines in the log.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
+/// How far a log is behind, and how it goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Slots that are certified and not executed here.
+    pub left: u64,
+    /// Slots executed in a second, since it began.
+    pub rate: f64,
+}
+
+/// Of each log that is behind.
+pub type Behind = BTreeMap<LogIndex, Progress>;
+
+/// What catching up is made of.
+pub struct Parts {
+    /// The network's id.
+    pub id: NetworkId,
+    /// Whose quorums are believed.
+    pub graph: Arc<LearnerGraph>,
+    /// The logs, in the order of their numbers.
+    pub logs: Vec<Arc<Trust>>,
+    /// The store.
+    pub store: Arc<Store>,
+    /// What was executed.
+    pub views: Arc<Views>,
+    /// Where what is proven goes.
+    pub decisions: Decisions,
+    /// The others.
+    pub network: Network,
+    /// What happens.
+    pub events: Events,
+    /// Figures.
+    pub metrics: Metrics,
+    /// The trace, if one is written.
+    pub tracer: Option<Tracer>,
+}
+
+/// Answers a [`Question::Stretch`]; none if nothing is certified there.
+///
+/// # Errors
+/// If the store fails.
+pub fn stretch(
+    store: &Store,
+    views: &Views,
+    log: LogIndex,
+    from: u64,
+    blocks_from: u64,
+) -> Result<Option<Stretch>, StoreError> {
+    let end = from.saturating_add(STRETCH_MAX).min(views.height(log).unwrap_or(0));
+    let mut certificates = Vec::new();
+    let learners = views.logs().find(|(index, _)| *index == log);
+    for learner in learners.into_iter().flat_map(|(_, it)| it.chains.values()) {
+        let mut last = None;
+        for certificate in store.certificates(log, *learner, from) {
+            let certificate = certificate?;
+            if certificate.slot >= end {
+                break;
+            }
+            last = Some(certificate);
+        }
+        certificates.extend(last);
+    }
+    let Some(to) = certificates.iter().map(|one| one.slot).max() else { return Ok(None) };
+    let mut stretch = Stretch { steps: Vec::new(), certificates, blocks: Vec::new() };
+    let (mut bytes, mut full) = (0, false);
+    for slot in from..=to {
+        let Some(summary) = views.summary(log, slot) else { return Ok(None) };
+        stretch.steps.push((summary.block, summary.results_root));
+        if full || slot < blocks_from || summary.block == views.empty_block() {
+            continue;
+        }
+        let Some(block) = store.block(log, Slot(slot), &summary.block)? else {
+            full = true;
+            continue;
+        };
+        bytes += block.len();
+        full = bytes >= BLOCKS_BYTES;
+        stretch.blocks.push(block);
+    }
+    Ok(Some(stretch))
+}
+
+/// Catches up with one log whenever that is needed, for as long as the node runs.
+pub async fn catch_up(parts: Arc<Parts>, log: LogIndex, behind: watch::Sender<Behind>) {
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let (mut seen, mut turn) = (0, 0);
+    loop {
+        look.tick().await;
+        let Some((from, left)) = parts.behind(log) else {
+            seen = u64::MAX;
+            continue;
+        };
+        // One that is not far behind and moves is about to be there.
+        if left <= LAG_MAX && seen != from {
+            seen = from;
+            continue;
+        }
+        let mut course = Course { began: Instant::now(), first: from, told: None };
+        while let Some((from, left)) = parts.behind(log) {
+            course.tell(&parts, log, from, left, &behind);
+            turn += 1;
+            if !parts.learn(log, from, turn).await {
+                break;
+            }
+        }
+        course.end(&parts, log, &behind);
+        seen = u64::MAX;
+    }
+}
+
+/// One time of catching up.
+struct Course {
+    began: Instant,
+    first: u64,
+    told: Option<Instant>,
+}
+
+impl Course {
+    fn tell(
+        &mut self,
+        parts: &Parts,
+        log: LogIndex,
+        at: u64,
+        left: u64,
+        behind: &watch::Sender<Behind>,
+    ) {
+        let seconds = self.began.elapsed().as_secs_f64();
+        let rate = (at - self.first.min(at)) as f64 / seconds.max(0.001);
+        behind.send_modify(|behind| {
+            behind.insert(log, Progress { left, rate });
+        });
+        let name = parts.name(log);
+        parts.metrics.set_slots_behind(name, left);
+        if left > LAG_MAX && self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+            self.told = Some(Instant::now());
+            let seconds_left = if rate > 0.0 { (left as f64 / rate).ceil() } else { f64::NAN };
+            info!(log = name, at, left, rate = rate.round(), seconds_left, "catching up");
+        }
+    }
+
+    fn end(&self, parts: &Parts, log: LogIndex, behind: &watch::Sender<Behind>) {
+        behind.send_modify(|behind| {
+            behind.remove(&log);
+        });
+        let left = parts.behind(log).map_or(0, |(_, left)| left);
+        parts.metrics.set_slots_behind(parts.name(log), left);
+        if self.told.is_some() {
+            let seconds = self.began.elapsed().as_secs_f64();
+            info!(log = parts.name(log), left, seconds, "caught up, as far as others know");
+        }
+    }
+}
+
+impl Parts {
+    fn name(&self, log: LogIndex) -> &str {
+        self.logs[usize::from(log.0)].log().name()
+    }
+
+    /// The first slot that some learner's view lacks although it is certified, and how many it lacks.
+    fn behind(&self, log: LogIndex) -> Option<(u64, u64)> {
+        let learners = self.logs[usize::from(log.0)].learners();
+        let lacking = learners.iter().filter_map(|learner| {
+            if self.decisions.is_stopped(log, learner) {
+                return None;
+            }
+            let height = self.views.height_of(log, learner);
+            let left = self.decisions.certified(log, learner).saturating_sub(height);
+            (left > 0).then_some((height, left))
+        });
+        lacking.min()
+    }
+
+    /// Asks one of the others, and takes in what it answers. Whether that led anywhere.
+    async fn learn(self: &Arc<Self>, log: LogIndex, from: u64, turn: usize) -> bool {
+        let trust = &self.logs[usize::from(log.0)];
+        let peers: Vec<Peer> = {
+            let status = self.network.peers().borrow().clone();
+            let of_log = |peer: &Peer| matches!(peer, Peer::Acceptor(one) if trust.acceptors().contains(*one));
+            status.iter().filter(|it| it.link.is_some()).map(|it| it.peer).filter(of_log).collect()
+        };
+        // Each in turn, and each of them once.
+        for attempt in 0..peers.len() {
+            let peer = peers[(turn + attempt) % peers.len()];
+            let blocks_from = self.views.height(log).unwrap_or(0);
+            let question = Question::Stretch { log: self.name(log).to_owned(), from, blocks_from };
+            let Ok(answer) = self.network.ask(peer, question.encode().into()).await else {
+                continue;
+            };
+            let mut executed = self.events.listen();
+            let parts = self.clone();
+            let taken = tokio::task::spawn_blocking(move || {
+                reading(|| parts.take(log, from, blocks_from, &answer))
+            });
+            match taken.await.expect("taking in an answer does not panic") {
+                Ok(Ok(ends)) if !ends.is_empty() => {
+                    let waits = |(learner, end): (&LearnerId, &u64)| {
+                        self.views.height_of(log, *learner) < *end
+                            && !self.decisions.is_stopped(log, *learner)
+                    };
+                    let wait = async {
+                        while ends.iter().any(waits) {
+                            let heard = executed.recv().await;
+                            if matches!(
+                                heard,
+                                Err(tokio::sync::broadcast::error::RecvError::Closed)
+                            ) {
+                                return;
+                            }
+                            // Each slot is told: what waits is read at once.
+                            while matches!(executed.try_recv(), Ok(Event::Executed { .. })) {}
+                        }
+                    };
+                    return tokio::time::timeout(EXECUTED_WITHIN, wait).await.is_ok();
+                }
+                Ok(Ok(_)) => {}
+                Ok(Err(why)) => {
+                    warn!(log = self.name(log), ?peer, why, "an answer that proves nothing")
+                }
+                // The store says by itself what is wrong with it.
+                Err(error) => {
+                    debug!(%error, "not caught up");
+                    return false;
+                }
+            }
+        }
+        false
+    }
+
+    /// Takes in an answer: what its certificates prove is decided. Up to where each learner's view will get by it; or what is
+    /// wrong with it.
+    #[expect(clippy::type_complexity, reason = "two kinds of failure: the store's, and the peer's")]
+    fn take(
+        &self,
+        log: LogIndex,
+        from: u64,
+        blocks_from: u64,
+        answer: &[u8],
+    ) -> Result<Result<BTreeMap<LearnerId, u64>, &'static str>, StoreError> {
+        let Ok(Stretch { steps, certificates, blocks }) = Stretch::decode(answer) else {
+            return Ok(Err("it is no stretch of slots"));
+        };
+        if steps.is_empty() || steps.len() as u64 > STRETCH_MAX {
+            return Ok(Err("it has no slots, or too many"));
+        }
+        let Some(start) = Summary::read(&self.views.rows(log), from) else {
+            return Ok(Ok(BTreeMap::new()));
+        };
+        let mut history = start.history;
+        let histories: Vec<History> = (from..)
+            .zip(&steps)
+            .map(|(slot, (block, results))| {
+                history = history.then(slot, *block, *results);
+                history
+            })
+            .collect();
+        let mut proven: BTreeMap<LearnerId, Certificate> = BTreeMap::new();
+        for certificate in certificates {
+            let Some(learner) = self.graph.learner(&certificate.learner) else {
+                return Ok(Err("a certificate of no learner"));
+            };
+            let at = certificate.slot.checked_sub(from).and_then(|at| usize::try_from(at).ok());
+            let leads_there = at.is_some_and(|at| {
+                histories.get(at) == Some(&certificate.history)
+                    && steps[at].1 == certificate.results_root
+            });
+            if certificate.log != self.name(log) || !leads_there {
+                return Ok(Err("its slots do not lead to its certificates"));
+            }
+            if certificate.verify(self.id, &self.graph).is_err() {
+                return Ok(Err("a certificate that does not hold"));
+            }
+            proven.insert(learner, certificate);
+        }
+        let values: Vec<ValueHash> = steps.into_iter().map(|(block, _)| block).collect();
+        let mut turn = Turn::default();
+        let end = match self.put_blocks(&mut turn, log, from, blocks_from, (&values, &blocks)) {
+            Ok(end) => end,
+            Err(why) => return Ok(Err(why)),
+        };
+        for (learner, certificate) in &proven {
+            self.store.put_certificate(&mut turn, log, *learner, certificate)?;
+        }
+        self.store.commit(turn)?;
+        let mut ends = BTreeMap::new();
+        for (learner, certificate) in proven {
+            let end = end.min(certificate.slot + 1);
+            let height = self.views.height_of(log, learner).max(from);
+            for slot in height..end {
+                let value = values[(slot - from) as usize];
+                if let Some(tracer) = &self.tracer {
+                    tracer.learned(self.name(log), &certificate.learner, Slot(slot), value);
+                }
+                self.decisions.send(Decided { log, slot: Slot(slot), learner, value });
+            }
+            if height < end {
+                ends.insert(learner, end);
+            }
+            self.decisions.certificate(log, learner, certificate);
+        }
+        Ok(Ok(ends))
+    }
+
+    /// Adds the blocks that are not here yet to a turn. The first slot whose block is missing, or lies beyond.
+    fn put_blocks(
+        &self,
+        turn: &mut Turn,
+        log: LogIndex,
+        from: u64,
+        blocks_from: u64,
+        (values, blocks): (&[ValueHash], &[Vec<u8>]),
+    ) -> Result<u64, &'static str> {
+        let empty = Block::default().to_bytes();
+        let mut blocks = blocks.iter();
+        for (slot, wanted) in (from..).zip(values) {
+            if slot < blocks_from {
+                continue;
+            }
+            let bytes = if *wanted == self.views.empty_block() {
+                &empty
+            } else {
+                let Some(bytes) = blocks.next() else { return Ok(slot) };
+                bytes
+            };
+            if value(self.id, bytes) != *wanted || Block::decode(bytes).is_err() {
+                return Err("a block that is not the decided one");
+            }
+            self.store.put_block(turn, log, Slot(slot), wanted, bytes);
+        }
+        Ok(from + values.len() as u64)
+    }
+}
