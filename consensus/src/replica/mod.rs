@@ -42,6 +42,8 @@ pub struct Replica {
     certified: BTreeMap<LearnerId, Progress>,
     /// Slots that are on disk only, with their bytes there.
     parked: BTreeMap<Slot, u64>,
+    /// Slots that were parked when the last batch ended: what was said in them is still to be told.
+    leaving: BTreeMap<Slot, Instance>,
     /// Parked slots that were brought back.
     revived: VecDeque<Slot>,
     /// Of these, such as learners lack, the ones about which the others were asked.
@@ -75,6 +77,7 @@ impl Replica {
             decided: none(),
             certified: none(),
             parked: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             revived: VecDeque::new(),
             looked_at: BTreeSet::new(),
             loading: BTreeMap::new(),
@@ -92,6 +95,7 @@ impl Replica {
 
     /// Lets one thing happen. What follows from several is worked out by [`Replica::settle`].
     pub fn handle(&mut self, event: Event, out: &mut Effects) {
+        self.leaving.clear();
         match event {
             Event::Packet { from, packet } => self.receive(from, packet, out),
             Event::Connected { peer } => self.connected(peer, out),
@@ -143,6 +147,11 @@ impl Replica {
     /// The instance of an open slot.
     pub fn instance(&self, slot: Slot) -> Option<&Instance> {
         self.instances.get(&slot)
+    }
+
+    /// The instance of an open slot, or of one that was parked when the last batch ended: its effects are not released yet.
+    pub fn instance_or_leaving(&self, slot: Slot) -> Option<&Instance> {
+        self.instance(slot).or_else(|| self.leaving.get(&slot))
     }
 
     /// The open slots.

@@ -145,6 +145,7 @@ impl Replica {
         self.looked_at.remove(&slot);
         self.revived.retain(|revived| *revived != slot);
         self.parked.insert(slot, instance.bytes());
+        self.leaving.insert(slot, instance);
     }
 
     /// Makes an instance of a slot's records.

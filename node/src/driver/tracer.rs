@@ -198,10 +198,14 @@ impl Tracer {
 
     /// A message entered the DAG.
     pub(super) fn received(&self, message: &Verified<Message>, replica: &Replica) {
-        if !self.is_full() || Some(message.signer()) == replica.config().me {
+        let (slot, id) = (message.place.slot, message.id());
+        // An own one is told when it is sent; from one who is silent it can only be one that it has forgotten.
+        let instance = replica.instance_or_leaving(slot);
+        let made = Some(message.signer()) == replica.config().me
+            && instance.is_some_and(|instance| !instance.is_silent());
+        if !self.is_full() || made {
             return;
         }
-        let (slot, id) = (message.place.slot, message.id());
         let hint = self.state().hints.remove(&id).unwrap_or_default().to_vec();
         let message = self.first(message, replica);
         let log = replica.config().log.clone();
@@ -235,6 +239,9 @@ impl Tracer {
     /// A message as a trace tells it, if it was not told before.
     fn first(&self, message: &Verified<Message>, replica: &Replica) -> Option<trace::Message> {
         let (slot, id) = (message.place.slot, message.id());
+        let dag = replica.instance_or_leaving(slot)?.dag();
+        let node = dag.node(dag.find(&id)?);
+        let trust = self.shared.trusts.get(&replica.config().log)?;
         let mut state = self.state();
         if !state.written.entry(slot).or_default().insert(id) {
             return None;
@@ -242,9 +249,7 @@ impl Tracer {
         if state.written.len() > SLOTS_MAX {
             state.written.pop_first();
         }
-        let dag = replica.instance(slot)?.dag();
-        let trust = self.shared.trusts.get(&replica.config().log)?;
-        Some(trace::Message::new(dag.node(dag.find(&id)?), trust, &self.shared.graph))
+        Some(trace::Message::new(node, trust, &self.shared.graph))
     }
 
     /// A hint counts when its proposal is admitted with it, or never.

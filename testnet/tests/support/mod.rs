@@ -1,6 +1,7 @@
 //! A network of the real programs, in a folder of its own, driven from outside as a person does.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(dead_code, reason = "each of the tests that share it uses a part")]
 
 use hpaxos_ledger::{Bundle, Operation, Part};
 use hpaxos_node::api::answers::Logs;
