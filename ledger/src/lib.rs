@@ -3,8 +3,11 @@
 //! ```text
 //!   Genesis ──▶ initial ─┐                            ┌─▶ Delta: rows to write      View: what is there, with proofs
 //!                        ├─▶ rows ──▶ execute(block) ─┤
-//!   Bundle ──▶ Block ────┘    ▲                       └─▶ Results ──▶ Receipt: what a client is told
-//!    check      check         └── apply the delta
+//!   Bundle ──▶ Block ────┘    ▲                       └─▶ Results ──▶ Receipt: what a client is told ──▶ verify
+//!    check      check         └── apply the delta            │           ▲
+//!      ▲                                                     ▼           │ path
+//!      │                        an acceptor: Attestation ──▶ a quorum: Certificate
+//!      └── Claim: what another log released ◀────────────────────────────┘
 //! ```
 //!
 //! | word | meaning | here |
@@ -13,14 +16,22 @@
 //! | block | what one slot decides: an ordered list of bundles | [`Block`] |
 //! | valid | may be voted for; a pure function of rules, slot and bytes that sees no state | [`Block::check`] |
 //! | home | the log in which an object lives; only bundles of that log may write it | [`wrong_home`] |
+//! | released, claimed | let go by one log, with a proof; taken in by another, once, with that proof | [`Released`], [`Claim`] |
 //! | view | what one learner has decided and executed of one log | [`ReadState`], [`View`] |
 //! | height | how many slots a view has executed | [`height`] |
 //! | history | hash chain of what a view executed; views of equal history are equal | [`History`] |
+//! | attestation | what an acceptor says that views executed | [`Attestation`] |
+//! | certificate | what a quorum of a learner attests; it proves every earlier slot too | [`Certificate`] |
+//! | receipt | what became of a bundle, with all that is needed to believe it | [`Receipt::verify`] |
 //!
 //! Invariant: execution is deterministic. Same rows, same block, same bytes out; no clock, no IO, no randomness, no hash
 //! order. Rows that no height needs any more may be there or be pruned: it makes no difference.
 //!
-//! Things cannot move between logs yet: `release` and `claim` have their place in the format and are refused.
+//! Invariant: nothing is doubled, and nothing is lost but what was released and not claimed yet. What a chain lets go or
+//! takes in rests on its own quorums, whatever other chains do.
+//!
+//! The state machine ([`execute()`], [`View`] and what belongs to them) is behind the feature `execute`, which is on by default.
+//! What reads, signs and judges bundles, and verifies receipts and certificates, does without.
 
 #![warn(missing_docs)]
 
@@ -36,6 +47,7 @@ mod genesis;
 #[cfg(feature = "execute")]
 mod home;
 pub mod limits;
+mod moving;
 mod network;
 mod receipt;
 mod refusal;
@@ -56,6 +68,7 @@ pub use execute::{Results, execute};
 pub use genesis::{Balance, Deposit, GENESIS_BYTES_MAX, Genesis, Object, State};
 #[cfg(feature = "execute")]
 pub use home::wrong_home;
+pub use moving::{Claim, NoClaim, NotAClaim, NotReleased, ReleaseProof, Released, Thing};
 pub use network::{EPOCH, network_id};
 pub use receipt::{
     ChainReceipt, Checked, Receipt, ReceiptCertificate, ReceiptCheck, ReceiptFlaw, Status, Verdict,

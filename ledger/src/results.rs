@@ -1,6 +1,7 @@
 //! What became of the bundles of one slot, and proofs of it.
 
 use crate::digest::{BundleId, History, ResultsRoot, sha256};
+use crate::moving::Released;
 use borsh::{BorshDeserialize, BorshSerialize};
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use ct_merkle::{InclusionProof, RootHash};
@@ -13,7 +14,10 @@ const HISTORY_TAG: &[u8] = b"hpaxos/v1/history\0";
 /// The longest proof of a result: a block has at most 2^12 bundles.
 pub const RESULT_PROOF_HASHES_MAX: usize = 12;
 
-/// What became of a bundle in a slot. Only the first two use its id up.
+/// What became of a bundle in a slot. The id is used up unless it is expired or a duplicate.
+///
+/// What is hashed into the results root is the canonical encoding, with one exception: in place of each thing that was let
+/// go stands its [digest](Released::digest).
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Outcome {
     /// All its parts are applied.
@@ -24,6 +28,8 @@ pub enum Outcome {
     Expired,
     /// None is applied: its id was used up before.
     Duplicate,
+    /// All its parts are applied, and let these things go to other logs: at least one, in the order of parts and operations.
+    Released(Vec<Released>),
 }
 
 /// The first operation that failed.
@@ -68,12 +74,23 @@ pub enum Reason {
     Balance,
     /// There would be more than 2^128 - 1.
     Overflow,
+    /// The chain has no other log of this name.
+    BadLog,
+    /// What is claimed was not let go, or nobody has shown that it was.
+    BadProof,
+    /// What is claimed is here already.
+    Claimed,
 }
 
 impl Outcome {
     /// Whether a bundle of the same id is a duplicate from now on.
     pub fn uses_id(&self) -> bool {
-        matches!(self, Outcome::Committed | Outcome::Aborted(_))
+        self.is_committed() || matches!(self, Outcome::Aborted(_))
+    }
+
+    /// Whether all parts are applied.
+    pub fn is_committed(&self) -> bool {
+        matches!(self, Outcome::Committed | Outcome::Released(_))
     }
 }
 
@@ -110,11 +127,24 @@ impl ResultsTree {
     }
 }
 
+/// The number of [`Outcome::Released`] in borsh.
+const RELEASED: u8 = 4;
+
 fn leaf(result: &BundleResult) -> Vec<u8> {
-    borsh::to_vec(result).expect("writing to memory does not fail")
+    match &result.outcome {
+        Outcome::Released(things) => {
+            let digests: Vec<[u8; 32]> = things.iter().map(Released::digest).collect();
+            released_leaf(&result.id, &digests)
+        }
+        _ => borsh::to_vec(result).expect("writing to memory does not fail"),
+    }
 }
 
-/// The root over `results`: RFC 6962 (leaf 00, node 01) over the canonical encoding of each.
+fn released_leaf(id: &BundleId, digests: &[[u8; 32]]) -> Vec<u8> {
+    borsh::to_vec(&(id, RELEASED, digests)).expect("writing to memory does not fail")
+}
+
+/// The root over `results`: RFC 6962 (leaf 00, node 01) over the encoding of each, as at [`Outcome`].
 pub fn results_root(results: &[BundleResult]) -> ResultsRoot {
     ResultsTree::new(results).root()
 }
@@ -135,12 +165,27 @@ pub fn verify_result(
     proof: &[[u8; 32]],
     root: &ResultsRoot,
 ) -> bool {
+    is_leaf(&leaf(result), place, proof, root)
+}
+
+/// The same for a bundle that let these things go, of which only the digests are known.
+pub(crate) fn verify_released(
+    id: &BundleId,
+    digests: &[[u8; 32]],
+    place: ResultPlace,
+    proof: &[[u8; 32]],
+    root: &ResultsRoot,
+) -> bool {
+    is_leaf(&released_leaf(id, digests), place, proof, root)
+}
+
+fn is_leaf(leaf: &Vec<u8>, place: ResultPlace, proof: &[[u8; 32]], root: &ResultsRoot) -> bool {
     if proof.len() > RESULT_PROOF_HASHES_MAX {
         return false;
     }
     let proof = InclusionProof::<Sha256>::from_bytes(proof.concat());
     let root = RootHash::<Sha256>::new(root.0.into(), u64::from(place.results));
-    root.verify_inclusion(&leaf(result), u64::from(place.index), &proof).is_ok()
+    root.verify_inclusion(leaf, u64::from(place.index), &proof).is_ok()
 }
 
 impl History {

@@ -145,18 +145,27 @@ fn refuses_what_is_not_valid() {
         let (key, owner) = (format!("{LOG}:a"), None);
         Operation::Require(Condition::Object { key, version, owner, absent })
     };
+    let release = |key: &str, to_log: &str| {
+        Operation::Release(Release::Object { key: key.into(), to_log: to_log.into() })
+    };
+    let release_some = |asset: &str, amount, to_log: String| {
+        let (asset, from) = (asset.into(), common::key(0));
+        Operation::Release(Release::Balance { asset, from, amount, to_log })
+    };
     let good = vec![
         on_red(pay(0, 1, 1)),
         on_red(create(key("a"), VALUE_BYTES_MAX, 0)),
         on_red(create(key(&"x".repeat(KEY_BYTES_MAX - 9)), 0, 0)),
         on_red(require(Some(NUMBER_MAX), Some(false))),
         vec![part("blue", vec![pay(0, 1, 1); 63]), part("red", vec![pay(0, 1, 1)])],
+        // Whether there is such a log, and such an object, shows in execution.
+        on_red(release("red:never", "nowhere")),
+        on_red(release_some("gold", 1, "x".repeat(4_096))),
     ];
     for parts in good {
         assert!(bundle(1, 10, &[0], parts.clone()).check(&rules, 3).is_ok(), "{parts:?}");
     }
     let field = |name: &str| format!("parts[0].operations[0].{name}");
-    let release = Operation::Release(Release::Object { key: key("first"), to_log: "red".into() });
     let claim = Operation::Claim { release: Vec::new(), proof: Vec::new() };
     let zero = |asset: &str, amount| Operation::Pay {
         asset: asset.into(),
@@ -191,8 +200,12 @@ fn refuses_what_is_not_valid() {
         (on_red(require(None, None)), Malformed, field("").trim_end_matches('.').into()),
         (on_red(require(Some(1), Some(true))), Malformed, field("absent")),
         (on_red(require(Some(NUMBER_MAX + 1), None)), Malformed, field("version")),
-        (on_red(release), Malformed, field("").trim_end_matches('.').into()),
-        (on_red(claim), Malformed, field("").trim_end_matches('.').into()),
+        (on_red(release("first", "red")), Malformed, field("key")),
+        (on_red(release(&key("first"), &"x".repeat(4_097))), Limits, field("to_log")),
+        (on_red(release_some("gold", 1, "x".repeat(4_097))), Limits, field("to_log")),
+        (on_red(release_some("gold", 0, "red".into())), Malformed, field("amount")),
+        (on_red(release_some("", 1, "red".into())), Malformed, field("asset")),
+        (on_red(claim), Malformed, field("release")),
         (vec![part("red", vec![pay(0, 1, 1); 65])], Limits, String::new()),
         (
             vec![part("red", (0..3).map(|_| create(key("a"), 50_000, 0)).collect())],

@@ -89,7 +89,7 @@ fn says_what_is_wrong_with_a_certificate() {
         (&|it| it.signatures[3].acceptor = AcceptorId::new(5), NotAMember(of("f"))),
         (&|it| resign(it, 1, &["blue"]), NotForLearner(of("b"))),
         (&|it| it.signatures[0].learners = it.signatures[1].learners, Signature(of("a"))),
-        (&|it| drop(it.signatures.remove(1)), NoQuorum(vec![of("a"), of("c"), of("d")])),
+        (&|it| it.signatures.truncate(3), NoQuorum(vec![of("a"), of("b"), of("c")])),
         (&|it| it.signatures.clear(), NoQuorum(Vec::new())),
     ];
     for (number, (change, flaw)) in changes.into_iter().enumerate() {
@@ -133,7 +133,7 @@ fn what_an_acceptor_signs_does_not_change() {
     use sha2::{Digest, Sha256};
     let expected = [tag, &NETWORK.0, &hex::decode(encoded).unwrap()].concat();
     assert_eq!(hash, &Sha256::digest(expected)[..]);
-    assert_eq!(hex(hash), "");
+    assert_eq!(hex(hash), "cf6ee3590a486efbdc270164050caeb2397db36f1e17e4d57a3896b0d3ff88b0");
 
     let key = acceptor("a");
     let public = key.verifying_key().to_bytes();

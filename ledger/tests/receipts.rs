@@ -76,7 +76,7 @@ fn says_what_is_wrong_with_a_receipts_certificate() {
         (&|it| it.slot = 4, Path { steps: 2, slots: 3 }),
         (&|it| it.slot = 0, Early { certified: 0, slot: 1 }),
         (&|it| it.slot = u64::MAX, Path { steps: 2, slots: u64::MAX - 1 }),
-        (&|it| drop(it.path.pop()), Path { steps: 1, slots: 2 }),
+        (&|it| it.path.truncate(1), Path { steps: 1, slots: 2 }),
         (&|it| it.path.clear(), Path { steps: 0, slots: 2 }),
         (&|it| it.path[0].0.0[0] ^= 1, forged_signature("b")),
         (&|it| it.path[0].1.0[0] ^= 1, forged_signature("b")),
@@ -93,7 +93,9 @@ fn says_what_is_wrong_with_a_receipts_certificate() {
         (&|it| drop(it.signers.pop()), Lists { signers: 3, learners: 4, signatures: 4 }),
         (
             &|it| {
-                (it.signers.pop(), it.learners.pop(), it.signatures.pop());
+                it.signers.truncate(3);
+                it.learners.truncate(3);
+                it.signatures.truncate(3);
             },
             CertificateFlaw::NoQuorum(vec![of("b"), of("c"), of("e")]).into(),
         ),

@@ -62,7 +62,8 @@ fn a_certificate_of_100_validators() {
     let graph = graph.expect("a graph");
     let world = World::new("");
     let signers: Vec<&str> = names.iter().skip(33).map(String::as_str).collect();
-    let executed = (LOG, 0, world.view().summary());
+    let view = world.view();
+    let executed = (LOG, 0, view.summary());
     let certificate = certify(&graph, NETWORK, executed, "red", &signers);
     for _ in 0..5 {
         let start = std::time::Instant::now();

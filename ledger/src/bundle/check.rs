@@ -1,11 +1,13 @@
 //! Whether a bundle is valid for a log in a slot. Sees no state: all who judge must agree.
 
-use super::{Bundle, Condition, Operation};
+use super::binary::LOG_BYTES_MAX;
+use super::{Bundle, Condition, Operation, Release};
 use crate::digest::BundleId;
 use crate::limits::{
     BUNDLE_BYTES_MAX, BUNDLE_OPERATIONS_MAX, BUNDLE_SIGNERS_MAX, KEY_BYTES_MAX, NUMBER_MAX,
     VALUE_BYTES_MAX, WINDOW_SLOTS,
 };
+use crate::moving::{Claim, NotAClaim};
 use crate::refusal::{Code, Refusal};
 use crate::rules::LogRules;
 use crate::signature::is_signed;
@@ -35,7 +37,7 @@ impl Bundle {
         for (index, part) in self.body.parts.iter().enumerate() {
             for (number, operation) in part.operations.iter().enumerate() {
                 let place = || format!("parts[{index}].operations[{number}]");
-                check_operation(operation, rules, &signer_of).map_err(|refusal| {
+                check_operation(operation, rules, &part.chain, &signer_of).map_err(|refusal| {
                     let at = match &refusal.at {
                         Some(field) => format!("{}.{field}", place()),
                         None => place(),
@@ -143,6 +145,7 @@ impl Bundle {
 fn check_operation(
     operation: &Operation,
     rules: &LogRules,
+    chain: &str,
     signer: &dyn Fn(&[u8; 32]) -> bool,
 ) -> Result<(), Refusal> {
     match operation {
@@ -182,12 +185,38 @@ fn check_operation(
         }
         Operation::Pay { asset, amount, .. } => {
             check_asset(asset, "asset")?;
-            if *amount == 0 { Err(malformed("should be at least 1").at("amount")) } else { Ok(()) }
+            check_amount(*amount)
         }
-        Operation::Release(_) | Operation::Claim { .. } => {
-            Err(malformed("things cannot move between logs yet: no `release`, no `claim`"))
+        Operation::Release(Release::Object { key, to_log }) => {
+            check_key(key)?;
+            check_log(to_log)
         }
+        Operation::Release(Release::Balance { asset, amount, to_log, .. }) => {
+            check_asset(asset, "asset")?;
+            check_amount(*amount)?;
+            check_log(to_log)
+        }
+        Operation::Claim { release, proof } => check_claim(release, proof, rules, chain),
     }
+}
+
+/// Only the form: whether the claim is right shows in execution.
+fn check_claim(release: &[u8], proof: &[u8], rules: &LogRules, chain: &str) -> Result<(), Refusal> {
+    let claim = Claim::read(release, proof).map_err(|what| match what {
+        NotAClaim::Release => malformed("not the encoding of what was released").at("release"),
+        NotAClaim::Proof => malformed("not the encoding of a proof of release").at("proof"),
+    })?;
+    let Claim { released, proof } = claim;
+    if released.chain != chain {
+        return Err(malformed("was released on another chain").at("release"));
+    }
+    if released.to_log != rules.log {
+        return Err(malformed("was released to another log").at("release"));
+    }
+    if proof.certificate.learner != chain {
+        return Err(malformed("its certificate should be one of this chain").at("proof"));
+    }
+    Ok(())
 }
 
 /// The log in which the object of this key was made.
@@ -224,6 +253,19 @@ fn check_asset(asset: &str, field: &str) -> Result<(), Refusal> {
             Err(Refusal::new(Code::Limits, message).at(field))
         }
     }
+}
+
+fn check_amount(amount: u128) -> Result<(), Refusal> {
+    if amount == 0 { Err(malformed("should be at least 1").at("amount")) } else { Ok(()) }
+}
+
+/// Whether there is such a log shows in execution.
+fn check_log(log: &str) -> Result<(), Refusal> {
+    if log.len() <= LOG_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!("{} bytes; at most {LOG_BYTES_MAX}", log.len());
+    Err(Refusal::new(Code::Limits, message).at("to_log"))
 }
 
 /// A valid bundle has a form in JSON, where greater numbers would lose digits.

@@ -1,5 +1,6 @@
 //! Reading a bundle from JSON. By hand, so that every error says where: `parts[1].operations[0].key`.
 
+use super::text::amount;
 use super::{AtLeast, Body, Bundle, Condition, Operation, Part, Release};
 use crate::digest::from_hex;
 use crate::limits::NUMBER_MAX;
@@ -215,13 +216,6 @@ impl Fields {
             }
         }
     }
-}
-
-/// Decimal digits, as they are written out again.
-pub(crate) fn amount(text: &str) -> Option<u128> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let plain = text == "0" || !text.starts_with('0');
-    text.parse().ok().filter(|_| digits && plain)
 }
 
 fn number(value: &Value, place: &str) -> Result<u64, Refusal> {

@@ -9,6 +9,7 @@ mod json;
 mod operation;
 pub(crate) mod text;
 
+#[cfg(feature = "execute")]
 pub(crate) use check::birth_log;
 pub use operation::{AtLeast, Condition, Operation, Release};
 

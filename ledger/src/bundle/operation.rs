@@ -77,15 +77,15 @@ pub enum Operation {
         #[serde(serialize_with = "text::decimal")]
         amount: u128,
     },
-    /// Lets something go to another log. Has its form already, but is refused.
+    /// Lets something go to another log of its chain; its owner has signed.
     Release(Release),
-    /// Takes what another log let go. Has its place already, but is refused: both fields are opaque.
+    /// Takes what another log let go, for its owner, who need not sign. See [`Claim`](crate::Claim).
     Claim {
-        /// What was let go.
+        /// What was let go: the canonical encoding of a [`Released`](crate::Released).
         #[serde(serialize_with = "text::base64")]
         #[borsh(deserialize_with = "binary::bytes::<_, BUNDLE_BYTES_MAX>")]
         release: Vec<u8>,
-        /// The proof that it was.
+        /// The proof that it was: the canonical encoding of a [`ReleaseProof`](crate::ReleaseProof).
         #[serde(serialize_with = "text::base64")]
         #[borsh(deserialize_with = "binary::bytes::<_, BUNDLE_BYTES_MAX>")]
         proof: Vec<u8>,
@@ -153,7 +153,7 @@ pub enum Release {
         /// Who lets it go.
         #[serde(serialize_with = "text::hex")]
         from: [u8; 32],
-        /// How much.
+        /// How much; at least 1.
         #[serde(serialize_with = "text::decimal")]
         amount: u128,
         /// Its new home.

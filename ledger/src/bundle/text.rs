@@ -42,3 +42,31 @@ pub(crate) fn read_hex_list<'de, D: Deserializer<'de>, const N: usize>(
     let right = || de::Error::custom(format!("should be {} lower-case hex digits", 2 * N));
     texts.iter().map(|text| from_hex(text).ok_or_else(right)).collect()
 }
+
+/// Reads what [`hex`] writes.
+pub(crate) fn read_hex<'de, D: Deserializer<'de>, const N: usize>(
+    from: D,
+) -> Result<[u8; N], D::Error> {
+    let text = String::deserialize(from)?;
+    let right = || de::Error::custom(format!("should be {} lower-case hex digits", 2 * N));
+    from_hex(&text).ok_or_else(right)
+}
+
+/// Reads what [`base64`] writes.
+pub(crate) fn read_base64<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+    let text = String::deserialize(from)?;
+    BASE64_STANDARD.decode(text).map_err(|_| de::Error::custom("should be base64"))
+}
+
+/// Reads what [`decimal`] writes.
+pub(crate) fn read_decimal<'de, D: Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
+    let text = String::deserialize(from)?;
+    amount(&text).ok_or_else(|| de::Error::custom("should be a decimal number in quotes"))
+}
+
+/// Decimal digits, as they are written out again.
+pub(crate) fn amount(text: &str) -> Option<u128> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = text == "0" || !text.starts_with('0');
+    text.parse().ok().filter(|_| digits && plain)
+}

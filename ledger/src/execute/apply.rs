@@ -1,63 +1,76 @@
 //! What each operation does, and when it fails.
 
 use super::scratch::Scratch;
-use crate::bundle::{AtLeast, Body, Condition, Operation};
+use crate::bundle::{AtLeast, Body, Condition, Operation, Release};
+use crate::moving::{Claim, Released, Thing};
 use crate::results::{Abort, Reason};
 use crate::rules::LogRules;
 use crate::state::{ObjectState, ReadState, StateKey};
 
-/// Runs all operations of a bundle, in order.
+/// Runs all operations of a bundle in `slot`, in order. What they let go to other logs, in this order.
 ///
 /// # Errors
 /// The first one that fails; what was written before it is for the caller to discard.
 pub(super) fn apply<S: ReadState>(
     scratch: &mut Scratch<'_, S>,
     rules: &LogRules,
+    slot: u64,
     body: &Body,
-) -> Result<(), Abort> {
+) -> Result<Vec<Released>, Abort> {
+    let mut released = Vec::new();
     for part in &body.parts {
-        let mut on = On { scratch, rules, chain: &part.chain, signers: &body.signers };
+        let (chain, signers) = (part.chain.as_str(), body.signers.as_slice());
+        let mut on = On { scratch, rules, slot, chain, signers };
         for (operation, number) in part.operations.iter().zip(0..) {
-            on.run(operation).map_err(|reason| Abort {
-                chain: part.chain.clone(),
+            let let_go = on.run(operation).map_err(|reason| Abort {
+                chain: chain.to_owned(),
                 operation: number,
                 reason,
             })?;
+            released.extend(let_go.map(|LetGo { thing, to_log }| Released {
+                chain: chain.to_owned(),
+                operation: number,
+                to_log,
+                thing,
+            }));
         }
     }
-    Ok(())
+    Ok(released)
+}
+
+/// What an operation let go.
+struct LetGo {
+    thing: Thing,
+    to_log: String,
 }
 
 /// One chain's part of the log, and who has signed.
 struct On<'a, 's, S> {
     scratch: &'a mut Scratch<'s, S>,
     rules: &'a LogRules,
+    slot: u64,
     chain: &'a str,
     signers: &'a [[u8; 32]],
 }
 
 impl<S: ReadState> On<'_, '_, S> {
-    fn run(&mut self, operation: &Operation) -> Result<(), Reason> {
+    fn run(&mut self, operation: &Operation) -> Result<Option<LetGo>, Reason> {
         match operation {
-            Operation::Create { key, value, owner } => self.create(key, value, *owner),
+            Operation::Create { key, value, owner } => self.create(key, value, *owner)?,
             Operation::Update { key, value, if_version } => {
                 let mut object = self.owned(key, *if_version)?;
                 object.value.clone_from(value);
                 self.write(key, object);
-                Ok(())
             }
             Operation::Transfer { key, to, if_version } => {
                 let mut object = self.owned(key, *if_version)?;
                 object.owner = *to;
                 self.write(key, object);
-                Ok(())
             }
-            Operation::Delete { key, if_version } => self.delete(key, *if_version),
+            Operation::Delete { key, if_version } => self.delete(key, *if_version)?,
             Operation::Require(condition) => {
-                if self.holds(condition) {
-                    Ok(())
-                } else {
-                    Err(Reason::Condition)
+                if !self.holds(condition) {
+                    return Err(Reason::Condition);
                 }
             }
             Operation::Pay { asset, from, to, amount } => {
@@ -65,16 +78,81 @@ impl<S: ReadState> On<'_, '_, S> {
                     return Err(Reason::NotOwner);
                 }
                 self.take(asset, *from, *amount)?;
-                self.give(asset, *to, *amount)
+                self.give(asset, *to, *amount)?;
             }
-            Operation::Release(_) | Operation::Claim { .. } => {
-                unreachable!("no valid block contains a release or a claim")
+            Operation::Release(release) => return self.release(release).map(Some),
+            Operation::Claim { release, proof } => self.claim(release, proof)?,
+        }
+        Ok(None)
+    }
+
+    fn release(&mut self, release: &Release) -> Result<LetGo, Reason> {
+        match release {
+            Release::Object { key, to_log } => {
+                let object = self.owned(key, None)?;
+                self.goes_to(to_log)?;
+                self.scratch.delete(&self.object_key(key));
+                self.scratch.put(&self.gone_key(key), to_log);
+                let ObjectState { value, owner, version, deposit } = object;
+                let thing = Thing::Object { key: key.clone(), value, owner, version, deposit };
+                Ok(LetGo { thing, to_log: to_log.clone() })
+            }
+            Release::Balance { asset, from, amount, to_log } => {
+                if !self.has_signed(from) {
+                    return Err(Reason::NotOwner);
+                }
+                self.take(asset, *from, *amount)?;
+                self.goes_to(to_log)?;
+                let (asset, owner, amount) = (asset.clone(), *from, *amount);
+                Ok(LetGo { thing: Thing::Balance { asset, owner, amount }, to_log: to_log.clone() })
             }
         }
     }
 
+    /// Whether the chain has another log of this name.
+    fn goes_to(&self, log: &str) -> Result<(), Reason> {
+        let others = self.rules.other_logs.get(self.chain);
+        others.filter(|others| others.contains(log)).map(|_| ()).ok_or(Reason::BadLog)
+    }
+
+    /// Takes in what another log let go. What was claimed already is said to be so before its proof, which costs most, is
+    /// looked at.
+    fn claim(&mut self, release: &[u8], proof: &[u8]) -> Result<(), Reason> {
+        let claim = Claim::read(release, proof).map_err(|_| Reason::BadProof)?;
+        let (released, proof) = (&claim.released, &claim.proof);
+        if released.chain != self.chain || released.to_log != self.rules.log {
+            return Err(Reason::BadProof);
+        }
+        let claimed = StateKey::Claimed {
+            chain: self.chain.to_owned(),
+            from_log: proof.certificate.log.clone(),
+            bundle: proof.bundle,
+            operation: released.operation,
+        };
+        if self.scratch.get::<u64>(&claimed).is_some() {
+            return Err(Reason::Claimed);
+        }
+        let (network, graph) = (self.rules.network, &self.rules.graph);
+        claim.verify(network, graph).map_err(|_| Reason::BadProof)?;
+        match claim.released.thing {
+            Thing::Object { key, value, owner, version, deposit } => {
+                // Only a chain that forked lets one object go twice.
+                if self.object(&key).is_some() {
+                    return Err(Reason::Claimed);
+                }
+                let object = ObjectState { value, owner, version, deposit };
+                self.scratch.put(&self.object_key(&key), &object);
+                self.scratch.delete(&self.gone_key(&key));
+            }
+            Thing::Balance { asset, owner, amount } => self.give(&asset, owner, amount)?,
+        }
+        self.scratch.put(&claimed, &self.slot);
+        Ok(())
+    }
+
     fn create(&mut self, key: &str, value: &[u8], owner: [u8; 32]) -> Result<(), Reason> {
-        if self.object(key).is_some() {
+        let gone = self.scratch.get::<String>(&self.gone_key(key)).is_some();
+        if gone || self.object(key).is_some() {
             return Err(Reason::Exists);
         }
         let mut held = 0;
@@ -157,6 +235,10 @@ impl<S: ReadState> On<'_, '_, S> {
 
     fn object_key(&self, key: &str) -> StateKey {
         StateKey::Object { chain: self.chain.to_owned(), key: key.to_owned() }
+    }
+
+    fn gone_key(&self, key: &str) -> StateKey {
+        StateKey::Gone { chain: self.chain.to_owned(), key: key.to_owned() }
     }
 
     fn balance_key(&self, asset: &str, owner: [u8; 32]) -> StateKey {

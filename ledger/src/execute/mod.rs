@@ -95,10 +95,10 @@ impl<S: ReadState> Run<'_, S> {
             return Outcome::Expired;
         }
         self.used.insert(*id);
-        match apply::apply(&mut self.scratch, self.rules, &bundle.body) {
-            Ok(()) => {
+        match apply::apply(&mut self.scratch, self.rules, self.slot, &bundle.body) {
+            Ok(released) => {
                 self.scratch.keep();
-                Outcome::Committed
+                if released.is_empty() { Outcome::Committed } else { Outcome::Released(released) }
             }
             Err(abort) => {
                 self.scratch.discard();

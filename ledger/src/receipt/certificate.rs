@@ -53,7 +53,7 @@ pub enum ReceiptFlaw {
         slot: u64,
     },
     /// Its path leads elsewhere.
-    #[error("its path has {steps} steps, and leads over {slots} slots")]
+    #[error("its path has {steps} steps, where {slots} lead to its slot")]
     Path {
         /// Steps that are there.
         steps: usize,

@@ -18,11 +18,19 @@ fn executed(state: &impl ReadState, id: &BundleId) -> Option<ChainReceipt> {
     let after = Summary::read(state, position.slot + 1)?;
     let results = results(state, position.slot)?;
     let proof = ResultsTree::new(&results).proof(position.index as usize);
-    let (status, abort) = match position.outcome {
-        Outcome::Committed => (Status::Committed, None),
-        Outcome::Aborted(abort) => (Status::Aborted, Some(abort)),
-        Outcome::Expired => (Status::Expired, None),
-        Outcome::Duplicate => (Status::Duplicate, None),
+    let (mut abort, mut released) = (None, Vec::new());
+    let status = match position.outcome {
+        Outcome::Committed => Status::Committed,
+        Outcome::Expired => Status::Expired,
+        Outcome::Duplicate => Status::Duplicate,
+        Outcome::Aborted(why) => {
+            abort = Some(why);
+            Status::Aborted
+        }
+        Outcome::Released(things) => {
+            released = things;
+            Status::Committed
+        }
     };
     Some(ChainReceipt {
         status,
@@ -36,6 +44,7 @@ fn executed(state: &impl ReadState, id: &BundleId) -> Option<ChainReceipt> {
         state_root: Some(after.state_root),
         proof: Some(proof.iter().map(hex::encode).collect()),
         abort,
+        released,
         certificate: None,
     })
 }

@@ -16,6 +16,7 @@ pub use check::{Checked, ReceiptCheck, Verdict, Verified};
 use crate::atomicity::Atomicity;
 use crate::bundle::Bundle;
 use crate::digest::{BundleId, History, ResultsRoot, StateRoot};
+use crate::moving::Released;
 use crate::results::{Abort, Outcome};
 use hpaxos_consensus::{NetworkId, ValueHash};
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,9 @@ pub struct ChainReceipt {
     pub proof: Option<Vec<String>>,
     /// What failed, if it was aborted.
     pub abort: Option<Abort>,
+    /// What the bundle let go to other logs, on all its chains; left out if nothing. The proof covers it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub released: Vec<Released>,
     /// Who attests it; null until collected.
     pub certificate: Option<ReceiptCertificate>,
 }
@@ -114,6 +118,7 @@ impl ChainReceipt {
             state_root: None,
             proof: None,
             abort: None,
+            released: Vec::new(),
             certificate: None,
         }
     }
@@ -125,11 +130,12 @@ impl ChainReceipt {
 
     /// What became of the bundle, in the words of the results; none if this says otherwise than any result.
     fn outcome(&self) -> Option<Outcome> {
-        match (self.status, &self.abort) {
-            (Status::Committed, None) => Some(Outcome::Committed),
-            (Status::Aborted, Some(abort)) => Some(Outcome::Aborted(abort.clone())),
-            (Status::Expired, None) => Some(Outcome::Expired),
-            (Status::Duplicate, None) => Some(Outcome::Duplicate),
+        match (self.status, &self.abort, self.released.is_empty()) {
+            (Status::Committed, None, true) => Some(Outcome::Committed),
+            (Status::Committed, None, false) => Some(Outcome::Released(self.released.clone())),
+            (Status::Aborted, Some(abort), true) => Some(Outcome::Aborted(abort.clone())),
+            (Status::Expired, None, true) => Some(Outcome::Expired),
+            (Status::Duplicate, None, true) => Some(Outcome::Duplicate),
             _ => None,
         }
     }

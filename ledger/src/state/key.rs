@@ -1,5 +1,6 @@
 //! The keys of the state: what each leaf of its tree is about.
 
+use crate::digest::BundleId;
 use borsh::{BorshDeserialize, BorshSerialize};
 use jmt::KeyHash;
 use sha2::Sha256;
@@ -29,6 +30,25 @@ pub enum StateKey {
     UsedIds {
         /// The slot.
         slot: u64,
+    },
+    /// Where the object of this key went: the name of the log to which it was let go. There as long as it is not here:
+    /// nobody makes another one of its name.
+    Gone {
+        /// The chain.
+        chain: String,
+        /// `<birth log>:<key>`.
+        key: String,
+    },
+    /// What was claimed: the slot (u64) in which it was. There for ever: what was let go once comes in once.
+    Claimed {
+        /// The chain.
+        chain: String,
+        /// The log that let it go.
+        from_log: String,
+        /// The bundle that let it go.
+        bundle: BundleId,
+        /// The number of the operation that let it go.
+        operation: u32,
     },
 }
 

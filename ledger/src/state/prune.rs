@@ -5,7 +5,7 @@ use super::summary::Summary;
 use super::value::{decode, encode};
 use super::{Delta, ReadState, height, position};
 use crate::limits::WINDOW_SLOTS;
-use crate::results::BundleResult;
+use crate::results::{BundleResult, Outcome};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// What is forgotten.
@@ -26,7 +26,7 @@ impl Pruned {
 }
 
 /// Forgets the states of heights below `below`, and the results and ids of slots below it that are so old that no bundle of
-/// theirs can come again. Summaries stay, and so does the latest height.
+/// theirs can come again. Summaries stay, and so do the latest height and the results of slots that let something go.
 ///
 /// Does part of the work, some `rows` rows, one slot's results more at the most: to be called until nothing is left to do,
 /// which an empty answer says. At every step what may still be read is whole.
@@ -83,8 +83,12 @@ impl<S: ReadState> Pruning<'_, S> {
             self.pruned.results += 1;
             let row = Row::Results(slot).key();
             let Some(bytes) = self.state.read(&row) else { continue };
-            self.delta.insert(row, None);
             let results: Vec<BundleResult> = decode(self.state, &bytes);
+            // What was let go may be claimed at any time, and the results prove it.
+            if results.iter().any(|it| matches!(it.outcome, Outcome::Released(_))) {
+                continue;
+            }
+            self.delta.insert(row, None);
             for result in results {
                 if position(self.state, &result.id).is_some_and(|it| it.slot == slot) {
                     self.delta.insert(Row::Bundle(&result.id).key(), None);

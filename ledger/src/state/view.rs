@@ -77,6 +77,12 @@ impl<'a, S: ReadState> View<'a, S> {
         self.value(&key.to_bytes()).map(|(_, bytes)| decode(self.state, &bytes))
     }
 
+    /// The log to which the object of this key was let go from here, if it has not come back since.
+    pub fn gone_to(&self, chain: &str, key: &str) -> Option<String> {
+        let key = StateKey::Gone { chain: chain.to_owned(), key: key.to_owned() };
+        self.value(&key.to_bytes()).map(|(_, bytes)| decode(self.state, &bytes))
+    }
+
     /// How much of an asset `owner` has.
     pub fn balance(&self, chain: &str, owner: [u8; 32], asset: &str) -> u128 {
         let key = StateKey::Balance { chain: chain.to_owned(), owner, asset: asset.to_owned() };

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test uses part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
+pub mod logs;
+
 use ed25519_dalek::SigningKey;
 use hpaxos_consensus::NetworkId;
 use hpaxos_learner_graph::{LearnerGraph, LearnerSet, file};
@@ -85,13 +87,25 @@ pub fn bundle(salt: u64, valid_until: u64, clients: &[u8], parts: Vec<Part>) -> 
 
 /// One whose signatures nobody looks at: execution does not.
 pub fn unsigned(salt: u64, valid_until: u64, clients: &[u8], parts: Vec<Part>) -> Bundle {
+    unsigned_in(LOG, salt, valid_until, clients, parts)
+}
+
+/// The same, of this log.
+pub fn unsigned_in(
+    log: &str,
+    salt: u64,
+    valid_until: u64,
+    clients: &[u8],
+    parts: Vec<Part>,
+) -> Bundle {
     let mut signers: Vec<_> = clients.iter().map(|number| key(*number)).collect();
     signers.sort_unstable();
     signers.dedup();
-    Bundle::unsigned(Body { log: LOG.into(), valid_until, salt, signers, parts })
+    Bundle::unsigned(Body { log: log.into(), valid_until, salt, signers, parts })
 }
 
 /// A view of the log, in memory.
+#[derive(Clone)]
 pub struct World {
     pub rules: LogRules,
     pub state: MemoryState,
@@ -100,9 +114,12 @@ pub struct World {
 impl World {
     pub fn new(deposit: &str) -> Self {
         let genesis = genesis(deposit);
-        let rules = rules(&genesis);
+        World::of(rules(&genesis), &genesis)
+    }
+
+    pub fn of(rules: LogRules, genesis: &Genesis) -> Self {
         let mut state = MemoryState::default();
-        state.apply(initial(&genesis, &rules));
+        state.apply(initial(genesis, &rules));
         World { rules, state }
     }
 

@@ -78,6 +78,10 @@ pub(crate) struct Wait {
 }
 
 /// The receipt of a bundle, chain by chain.
+///
+/// `chains` has for each chain its `status` (`pending`, `committed`, `aborted`, `expired`, `duplicate`), where it was executed,
+/// and proofs; `abort` says which operation failed; `released`, left out if there is nothing, what went to other logs, with
+/// `chain`, `operation`, `to_log` and `thing`, an `object` or a `balance`; `certificate`, null if there is none, who attests it.
 #[utoipa::path(get, path = "/v1/bundles/{id}",
     params(("id" = String, Path, description = "64 hex digits"),
         ("wait" = Option<String>, Query, description = "How long to wait for an outcome on all chains, like 10s or 500ms; at most 60s"),

@@ -20,9 +20,7 @@ use decisions::Told;
 use ed25519_dalek::SigningKey;
 use hpaxos_consensus::{NetworkId, Slot, Trust, ValueHash};
 use hpaxos_learner_graph::{AcceptorId, LearnerGraph, LearnerId, LearnerSet};
-use hpaxos_ledger::{
-    Block, Certificate, Genesis, LogRules, Outcome, Results, Summary, execute, initial,
-};
+use hpaxos_ledger::{Block, Certificate, Genesis, LogRules, Results, Summary, execute, initial};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -293,8 +291,7 @@ impl Executor {
 
         let ids: Vec<_> = results.iter().map(|result| result.id).collect();
         let waits = self.parts.mempool.executed(index, Slot(slot), &ids);
-        let committed =
-            results.iter().filter(|result| result.outcome == Outcome::Committed).count();
+        let committed = results.iter().filter(|result| result.outcome.is_committed()).count();
         debug!(log = %log.rules.log, slot, bundles = ids.len(), committed, "executed");
         for waited in waits {
             self.parts.metrics.bundle_committed(&log.rules.log, waited);

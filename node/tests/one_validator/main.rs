@@ -4,5 +4,6 @@
 
 mod bundles;
 mod memory;
+mod moving;
 mod stores;
 mod world;

@@ -2,11 +2,11 @@
 
 use crate::commands::person::person;
 use hpaxos_ledger::limits::NUMBER_MAX;
-use hpaxos_ledger::{AtLeast, Condition, Operation, Part};
+use hpaxos_ledger::{AtLeast, Claim, Condition, Operation, Part, Release, Thing};
 use std::fs;
 
 /// How each operation is written.
-pub const FORMS: [&str; 7] = [
+pub const FORMS: [&str; 9] = [
     "create KEY owner PERSON [value VALUE]",
     "update KEY value VALUE [if-version N]",
     "transfer KEY to PERSON [if-version N]",
@@ -14,6 +14,8 @@ pub const FORMS: [&str; 7] = [
     "require KEY [version N] [owner PERSON] [present] [absent]",
     "require AMOUNT ASSET of PERSON",
     "pay AMOUNT ASSET from PERSON to PERSON",
+    "release KEY to LOG",
+    "release AMOUNT ASSET from PERSON to LOG",
 ];
 
 /// Reads one part, as in `red: transfer red+blue:seat/12A to bob.json; delete red+blue:draft`.
@@ -82,7 +84,7 @@ fn operation(words: Vec<String>) -> Result<Operation, String> {
 
 impl Words {
     fn operation(&mut self) -> Result<Operation, String> {
-        let verb = self.word("create, update, transfer, delete, require or pay")?;
+        let verb = self.word("create, update, transfer, delete, require, pay or release")?;
         Ok(match verb.as_str() {
             "create" => {
                 let key = self.key()?;
@@ -111,16 +113,16 @@ impl Words {
                 self.expect("to")?;
                 Operation::Pay { asset, from, to: self.person()?, amount }
             }
+            "release" => Operation::Release(self.release()?),
             _ => {
-                let right = "should be create, update, transfer, delete, require or pay";
+                let right = "should be create, update, transfer, delete, require, pay or release";
                 return Err(self.wrong(&verb, right));
             }
         })
     }
 
     fn condition(&mut self) -> Result<Condition, String> {
-        let of_object = self.peek().is_some_and(|word| word.contains(':'));
-        if !of_object {
+        if !self.is_of_object() {
             let at_least = self.amount()?;
             let asset = self.word("an asset")?;
             self.expect("of")?;
@@ -145,6 +147,25 @@ impl Words {
             self.word("version N, owner PERSON, present or absent")?;
         }
         Ok(Condition::Object { key, version, owner, absent })
+    }
+
+    fn release(&mut self) -> Result<Release, String> {
+        if self.is_of_object() {
+            let key = self.key()?;
+            self.expect("to")?;
+            return Ok(Release::Object { key, to_log: self.word("a log")? });
+        }
+        let amount = self.amount()?;
+        let asset = self.word("an asset")?;
+        self.expect("from")?;
+        let from = self.person()?;
+        self.expect("to")?;
+        Ok(Release::Balance { asset, from, amount, to_log: self.word("a log")? })
+    }
+
+    /// Whether a key comes next, and not an amount.
+    fn is_of_object(&self) -> bool {
+        self.peek().is_some_and(|word| word.contains(':'))
     }
 
     fn peek(&self) -> Option<&str> {
@@ -260,8 +281,29 @@ pub fn write(operation: &Operation) -> String {
         Operation::Pay { asset, from, to, amount } => {
             format!("pay {amount} {asset} from {} to {}", hex::encode(from), hex::encode(to))
         }
-        Operation::Release(_) => "release".to_owned(),
-        Operation::Claim { .. } => "claim".to_owned(),
+        Operation::Release(Release::Object { key, to_log }) => format!("release {key} to {to_log}"),
+        Operation::Release(Release::Balance { asset, from, amount, to_log }) => {
+            format!("release {amount} {asset} from {} to {to_log}", hex::encode(from))
+        }
+        Operation::Claim { release, proof } => match Claim::read(release, proof) {
+            Ok(Claim { released, proof }) => {
+                let from_log = proof.certificate.log.escape_debug().to_string();
+                format!("claim {}, released in {from_log}", thing(&released.thing))
+            }
+            Err(_) => "claim (nothing that could be released)".to_owned(),
+        },
+    }
+}
+
+/// A thing that moves, and whose it is.
+pub fn thing(thing: &Thing) -> String {
+    match thing {
+        Thing::Object { key, owner, .. } => {
+            format!("{} of {}", key.escape_debug(), hex::encode(owner))
+        }
+        Thing::Balance { asset, owner, amount } => {
+            format!("{amount} {} of {}", asset.escape_debug(), hex::encode(owner))
+        }
     }
 }
 
@@ -300,6 +342,8 @@ mod tests {
             "require red:a absent".to_owned(),
             format!("require 5 gold of {alice}"),
             format!("pay 340282366920938463463374607431768211455 gold from {alice} to {bob}"),
+            "release red+blue:seat/12A to red".to_owned(),
+            format!("release 5 gold from {alice} to red+blue"),
         ] {
             assert_eq!(write(&one(&text)), text);
         }
@@ -337,6 +381,9 @@ mod tests {
             ("red: update red:a value", "there should be a value"),
             ("red: update red:a value @/none", "`@/none` cannot be read"),
             ("red: update red:a value x if-version one", "`one` should be a version"),
+            ("red: release red:a", "there should be `to`, as in `release KEY to LOG` or"),
+            ("red: release red:a to", "there should be a log"),
+            ("red: release 5 gold to red", "`to` should be `from`"),
             ("red: pay ten gold from a to b", "`ten` should be an amount"),
             ("red: pay 0 gold from a to b", "`0` should be an amount"),
             ("red: pay +1 gold from a to b", "`+1` should be an amount"),

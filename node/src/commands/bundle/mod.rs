@@ -1,11 +1,13 @@
 //! `hpaxos bundle`: atomic transactions, from the first word to the receipt.
 
+mod claim;
 mod file;
 mod language;
 mod new;
 mod outcome;
 mod sign;
 mod submit;
+mod validity;
 mod verify;
 
 use crate::Outcome;
@@ -25,6 +27,9 @@ pub enum Command {
     /// Shows what becomes of a bundle, chain by chain, until all have an outcome.
     #[command(after_help = submit::WATCH_HELP)]
     Watch(submit::Watch),
+    /// Makes a bundle that claims what another bundle released.
+    #[command(after_help = claim::HELP)]
+    Claim(claim::Arguments),
     /// Checks a receipt, without asking anybody.
     #[command(after_help = verify::HELP)]
     Verify(verify::Arguments),
@@ -37,6 +42,7 @@ impl Command {
             Command::Sign(arguments) => arguments.run(),
             Command::Submit(arguments) => arguments.run(),
             Command::Watch(arguments) => arguments.run(),
+            Command::Claim(arguments) => arguments.run(),
             Command::Verify(arguments) => arguments.run(),
         }
     }

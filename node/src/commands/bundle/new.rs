@@ -1,5 +1,6 @@
 //! `hpaxos bundle new`.
 
+use super::validity::Validity;
 use super::{file, language};
 use crate::Outcome;
 use crate::commands::node_address::NetworkFrom;
@@ -7,11 +8,9 @@ use crate::commands::passphrase::Unlock;
 use crate::commands::person::person;
 use anyhow::{Context, bail};
 use clap::Args;
-use hpaxos_ledger::limits::NUMBER_MAX;
-use hpaxos_ledger::{Body, Bundle, Operation, Part};
-use hpaxos_node::api::answers::Log;
+use hpaxos_ledger::{Body, Bundle, Condition, Operation, Part, Release};
+use hpaxos_node::api::answers::{Log, Object};
 use hpaxos_node::client::{Client, ClientError};
-use rand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -24,10 +23,14 @@ A PART says what happens to one chain: its name, a colon, and operations with se
   require KEY [version N] [owner PERSON] [present] [absent]
   require AMOUNT ASSET of PERSON
   pay AMOUNT ASSET from PERSON to PERSON
+  release KEY to LOG
+  release AMOUNT ASSET from PERSON to LOG
 A KEY is written in full, like red+blue:seat/12A. A PERSON is a public key, or a key file as
-`hpaxos keys new` makes them. A VALUE is a text, in quotes if it has spaces, or @FILE.
+`hpaxos keys new` makes them. A VALUE is a text, in quotes if it has spaces, or @FILE. What is
+released in one log is claimed in another, with `hpaxos bundle claim`.
 
-Who pays, who owns what is made, and whoever the node says owns what is changed, has to sign.
+Who pays, who owns what is made, and whoever the node says owns what is changed, has to sign. With
+--offline, --signer says who owns what is changed.
 
 Examples:
   hpaxos bundle new 'red: transfer red+blue:seat/12A to bob.json' \\
@@ -39,9 +42,6 @@ Examples:
 
 Exit code: 0 done, 2 nothing was made.";
 
-/// For how many slots a bundle is valid, if nothing else is said.
-const VALID_FOR_SLOTS: u64 = 1_000;
-
 #[derive(Args)]
 pub struct Arguments {
     /// What happens to each chain.
@@ -50,15 +50,8 @@ pub struct Arguments {
     /// The log that is to decide it [default: that of the objects, or the one that joins just these chains]
     #[arg(long)]
     log: Option<String>,
-    /// The last slot in which it may be executed.
-    #[arg(long, value_name = "SLOT", conflicts_with = "valid_for")]
-    valid_until: Option<u64>,
-    /// The same, counted from the node's present slot [default: 1000]
-    #[arg(long, value_name = "SLOTS")]
-    valid_for: Option<u64>,
-    /// A number that tells it from other bundles that do the same [default: a random one]
-    #[arg(long, value_parser = clap::value_parser!(u64).range(..=NUMBER_MAX))]
-    salt: Option<u64>,
+    #[command(flatten)]
+    validity: Validity,
     /// Somebody else who has to sign; may be given several times.
     #[arg(long = "signer", value_name = "PERSON")]
     signers: Vec<String>,
@@ -67,9 +60,6 @@ pub struct Arguments {
     sign: Vec<PathBuf>,
     #[command(flatten)]
     unlock: Unlock,
-    /// Ask no node: then --valid-until is needed, and --signer for owners of what is changed.
-    #[arg(long, conflicts_with = "valid_for")]
-    offline: bool,
     #[command(flatten)]
     network: NetworkFrom,
     /// The file to write [default: standard output]
@@ -81,9 +71,9 @@ impl Arguments {
     pub fn run(self) -> anyhow::Result<Outcome> {
         let parts = self.read_parts()?;
         let keys = file::keys(&self.sign, &self.unlock)?;
-        let node = if self.offline { None } else { Some(self.network.node.client()?) };
+        let node = if self.validity.offline { None } else { Some(self.network.node.client()?) };
         let log = self.find_log(&parts, node.as_ref())?;
-        let valid_until = self.last_slot(&log, node.as_ref())?;
+        let valid_until = self.validity.last_slot(&log, node.as_ref())?;
         let mut signers: BTreeSet<[u8; 32]> =
             keys.iter().map(|key| key.verifying_key().to_bytes()).collect();
         for text in &self.signers {
@@ -93,12 +83,12 @@ impl Arguments {
         for part in &parts {
             find_signers(part, node.as_ref(), others_are_named, &mut signers)?;
         }
-        let salt = self.salt.unwrap_or_else(|| rand::rng().random_range(0..=NUMBER_MAX));
+        let salt = self.validity.salt();
         let signers = signers.into_iter().collect();
         let mut bundle = Bundle::unsigned(Body { log, valid_until, salt, signers, parts });
         if !keys.is_empty() {
             let network = match self.network.known()? {
-                None if self.offline => {
+                None if self.validity.offline => {
                     bail!(
                         "--sign with --offline needs --network, or --graph and --genesis: a signature is for one network"
                     )
@@ -128,10 +118,13 @@ impl Arguments {
         if let Some(log) = &self.log {
             return Ok(log.clone());
         }
-        // What cannot move lives in the log of its birth.
-        let keys = parts.iter().flat_map(|part| &part.operations).filter_map(key_of);
-        let homes: BTreeSet<&str> = keys.filter_map(|key| Some(key.split_once(':')?.0)).collect();
-        let homes: Vec<&str> = homes.into_iter().collect();
+        let mut homes = BTreeSet::new();
+        for part in parts {
+            for key in part.operations.iter().filter_map(key_of) {
+                homes.extend(home_of(&part.chain, key, node)?);
+            }
+        }
+        let homes: Vec<&str> = homes.iter().map(String::as_str).collect();
         match homes.as_slice() {
             [] => {}
             [home] => return Ok((*home).to_owned()),
@@ -155,33 +148,25 @@ impl Arguments {
             }
         }
     }
-
-    fn last_slot(&self, log: &str, node: Option<&Client>) -> anyhow::Result<u64> {
-        if let Some(slot) = self.valid_until {
-            return Ok(slot);
-        }
-        let node = node.context("with --offline, --valid-until should say the last slot")?;
-        let logs = node.logs()?.logs;
-        let Some(found) = logs.get(log) else {
-            let known: Vec<&str> = logs.keys().map(String::as_str).collect();
-            bail!("the node runs no log `{}`; it runs {}", log.escape_debug(), known.join(", "));
-        };
-        let present = found.learners.values().map(|learner| learner.height).max().unwrap_or(0);
-        Ok(present.saturating_add(self.valid_for.unwrap_or(VALID_FOR_SLOTS)))
-    }
 }
 
 /// The object that an operation is about.
 fn key_of(operation: &Operation) -> Option<&str> {
-    use hpaxos_ledger::Condition;
     match operation {
         Operation::Create { key, .. }
         | Operation::Update { key, .. }
         | Operation::Transfer { key, .. }
         | Operation::Delete { key, .. }
-        | Operation::Require(Condition::Object { key, .. }) => Some(key),
+        | Operation::Require(Condition::Object { key, .. })
+        | Operation::Release(Release::Object { key, .. }) => Some(key),
         _ => None,
     }
+}
+
+/// The log in which an object lives, as far as is known here: else that of its birth.
+fn home_of(chain: &str, key: &str, node: Option<&Client>) -> anyhow::Result<Option<String>> {
+    let found = object(chain, key, node)?.map(|object| object.home);
+    Ok(found.or_else(|| Some(key.split_once(':')?.0.to_owned())))
 }
 
 /// Adds those who have to sign a part.
@@ -199,12 +184,13 @@ fn find_signers(
                 signers.insert(*owner);
                 owners.insert(key, *owner);
             }
-            Operation::Pay { from, .. } => {
+            Operation::Pay { from, .. } | Operation::Release(Release::Balance { from, .. }) => {
                 signers.insert(*from);
             }
             Operation::Update { key, .. }
             | Operation::Transfer { key, .. }
-            | Operation::Delete { key, .. } => {
+            | Operation::Delete { key, .. }
+            | Operation::Release(Release::Object { key, .. }) => {
                 let owner = match owners.get(key.as_str()) {
                     Some(owner) => Some(*owner),
                     None => owner_of(&part.chain, key, node)?,
@@ -229,9 +215,13 @@ fn find_signers(
 }
 
 fn owner_of(chain: &str, key: &str, node: Option<&Client>) -> anyhow::Result<Option<[u8; 32]>> {
+    object(chain, key, node)?.map(|object| person(&object.owner)).transpose()
+}
+
+fn object(chain: &str, key: &str, node: Option<&Client>) -> anyhow::Result<Option<Object>> {
     let Some(node) = node else { return Ok(None) };
     match node.object(chain, key) {
-        Ok(object) => Ok(Some(person(&object.owner)?)),
+        Ok(object) => Ok(Some(object)),
         Err(ClientError::Refused(refused)) if refused.status == 404 => Ok(None),
         Err(error) => Err(error.into()),
     }

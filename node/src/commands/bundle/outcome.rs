@@ -1,5 +1,6 @@
 //! What became of a bundle, for people and for exit codes.
 
+use super::language;
 use crate::Outcome;
 use crate::show::{BAD, FAINT, GOOD, WARN, line, styled};
 use hpaxos_ledger::{Atomicity, Breaks, BundleId, ChainReceipt, Receipt, Status};
@@ -68,6 +69,9 @@ pub fn say(name: &str, chain: &ChainReceipt) -> String {
     let mut said = format!("{name}: {status}");
     if let Some(slot) = chain.slot {
         said += &format!(" in slot {slot}");
+    }
+    for it in chain.released.iter().filter(|it| it.chain == name) {
+        said += &format!("; {} goes to {}", language::thing(&it.thing), it.to_log.escape_debug());
     }
     if let Some(abort) = &chain.abort {
         let reason = serde_json::to_value(abort.reason).unwrap_or_default();

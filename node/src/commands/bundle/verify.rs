@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Args;
 use hpaxos_ledger::{Checked, Receipt, ReceiptCheck, Verdict, Verified};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub const HELP: &str = "\
 Asks nobody: receipt, learner graph and genesis are all there is. Nothing covers what the receipt
@@ -45,9 +45,7 @@ pub struct Arguments {
 impl Arguments {
     pub fn run(self) -> anyhow::Result<Outcome> {
         let (network, graph) = network_of_files(&self.graph, self.genesis.as_deref())?;
-        let bytes = read_at_most(&self.receipt, RECEIPT_BYTES_MAX)?;
-        let receipt: Receipt = serde_json::from_slice(&bytes)
-            .with_context(|| format!("{} is no receipt", self.receipt.display()))?;
+        let receipt = read(&self.receipt)?;
         let Verified { verdict, checks } = receipt.verify(network, &graph);
         if self.json {
             json(&json!({ "id": receipt.id, "verdict": verdict, "checks": checks }))?;
@@ -71,6 +69,12 @@ impl Arguments {
             Verdict::Open => Outcome::Open,
         })
     }
+}
+
+/// Reads a receipt; `-` is standard input.
+pub fn read(path: &Path) -> anyhow::Result<Receipt> {
+    let bytes = read_at_most(path, RECEIPT_BYTES_MAX)?;
+    serde_json::from_slice(&bytes).with_context(|| format!("{} is no receipt", path.display()))
 }
 
 fn print(receipt: &Receipt, checks: &[ReceiptCheck]) {
