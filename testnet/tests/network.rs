@@ -222,7 +222,7 @@ fn a_node_that_was_away_or_lost_its_store_catches_up() {
             std::fs::remove_dir_all(net.folder().path().join("v4/store")).unwrap();
         }
         let from = height("v1");
-        wait_for("the others to go on", || (height("v1") > from + 200).then_some(()));
+        wait_for("the others to go on", || (height("v1") > from + 60).then_some(()));
         wait_for("them to let go", || {
             let log = net.logs("v1")?.logs.remove("red+blue")?;
             (log.parked == 0).then_some(())

@@ -97,6 +97,8 @@ impl Tracer {
                 None => Graph::File(GraphFile { path: graph_path.display().to_string() }),
             };
             tracer.write(&Line::Graph(line));
+            // However soon the process is killed, the next one sees that there was one.
+            tracer.flush();
         } else {
             tracer.write(&Line::Restart { node: tracer.node() });
         }
