@@ -271,7 +271,6 @@ impl Parts {
 
     /// Takes in an answer: what its certificates prove is decided. Up to where each learner's view will get by it; or what is
     /// wrong with it.
-    #[expect(clippy::type_complexity, reason = "two kinds of failure: the store's, and the peer's")]
     fn take(
         &self,
         log: LogIndex,

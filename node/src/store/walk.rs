@@ -83,7 +83,7 @@ impl Store {
     /// # Errors
     /// If the disk fails.
     pub fn evidence_count(&self, log: LogIndex) -> Result<u64, StoreError> {
-        self.scan(EVIDENCE, prefix(log)).try_fold(0, |count, entry| Ok(entry.map(|_| count + 1)?))
+        self.scan(EVIDENCE, prefix(log)).try_fold(0, |count, entry| entry.map(|_| count + 1))
     }
 
     /// Whether nothing may be signed in some slots of a log, because the store was lost once.
