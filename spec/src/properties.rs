@@ -77,7 +77,8 @@ impl Property {
                  crashes; so it is never caught."
             }
             Property::Evidence => {
-                "Evidence names a Byzantine acceptor, and a fork that reached a safe node is proven there."
+                "Evidence names a Byzantine acceptor, a fork that reached a safe node is proven there, and once the \
+                 network is synchronous, at every safe node."
             }
             Property::WellFormedness => {
                 "Well-formedness is a function of the message and what lies below it: no safe node refuses what \

@@ -31,7 +31,7 @@ use rand::Rng;
 use recorder::Recorder;
 use scenario::{Scenario, Wanted};
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -115,10 +115,15 @@ struct World {
     /// Whether no learner is live, because of who is Byzantine alone.
     is_hopeless: bool,
     settled: Option<(Duration, Duration)>,
+    /// Forks that some safe node could prove when all was decided, and since when the others have had to hear of them.
+    forks: Option<(Vec<(Slot, AcceptorId)>, Time)>,
 }
 
 /// A turn does not take longer, however many there were: more are never needed.
 const TURN_MAX: Duration = Duration::from_secs(100_000);
+
+/// How long evidence takes at most, in a quiet network, to reach every safe node.
+const EVIDENCE_SPREADS: Duration = Duration::from_secs(10);
 
 /// Turns that are counted: by then they are as long as they get.
 const TURNS_MAX: u64 = 40;
@@ -169,6 +174,7 @@ impl World {
             quiet_since: Time::ZERO,
             live: Vec::new(),
             settled: None,
+            forks: None,
         }
     }
 
@@ -391,14 +397,39 @@ impl World {
             return now > self.quiet_since + Duration::from_secs(5) || self.steps > STEPS_MAX_DEAD;
         }
         if self.around.missing.is_empty() {
-            self.settled = Some((now - self.quiet_since, deadline - self.quiet_since));
-            return true;
+            self.settled.get_or_insert((now - self.quiet_since, deadline - self.quiet_since));
+            return self.has_evidence_spread();
         }
         if now <= deadline && self.steps <= STEPS_MAX {
             return false;
         }
         self.check_liveness();
         true
+    }
+
+    /// Whether each fork that a safe node could prove when all was decided is known to every safe node whose slot is open.
+    fn has_evidence_spread(&mut self) -> bool {
+        let safe = || {
+            self.nodes.values().filter_map(|actor| match actor {
+                Actor::Safe(node) => Some(node),
+                Actor::Byzantine(_) => None,
+            })
+        };
+        let now = self.around.queue.now();
+        let (forks, since) = self.forks.get_or_insert_with(|| {
+            let forks: BTreeSet<_> = safe().flat_map(|node| node.forks()).collect();
+            (forks.into_iter().collect(), now)
+        });
+        let unknown = forks.iter().find_map(|(slot, forker)| {
+            let unaware = safe().find(|node| node.knows_fork(*slot, *forker) == Some(false))?;
+            Some((*slot, *forker, unaware.describe(*slot)))
+        });
+        let Some((slot, forker, unaware)) = unknown else { return true };
+        let late = now > *since + EVIDENCE_SPREADS;
+        self.around.properties.check(Property::Evidence, !late, || {
+            format!("the fork of {forker:?} in {slot:?} is still unknown to {unaware}")
+        });
+        late
     }
 
     /// What is missing must be exempt.

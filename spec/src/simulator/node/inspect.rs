@@ -4,7 +4,7 @@ use super::Node;
 use crate::properties::Property;
 use crate::simulator::surroundings::Surroundings;
 use hpaxos_consensus::{Round, Slot};
-use hpaxos_learner_graph::LearnerId;
+use hpaxos_learner_graph::{AcceptorId, LearnerId};
 
 impl Node {
     /// Messages that nobody needs, of one signer, in one slot: what admission allows, and some that are under way; and as many
@@ -41,6 +41,22 @@ impl Node {
                 format!("at {:?} in {slot:?}, {forked:?} forked", self.me)
             });
         }
+    }
+
+    /// Who forked, as this node can prove, in each slot that is open here.
+    pub fn forks(&self) -> impl Iterator<Item = (Slot, AcceptorId)> + '_ {
+        let replica = self.replica.iter();
+        let open = replica.flat_map(|replica| replica.open_slots().map(move |at| (replica, at)));
+        open.flat_map(|(replica, slot)| {
+            let instance = replica.instance(slot).into_iter();
+            instance.flat_map(move |it| it.dag().forked().iter().map(move |who| (slot, who)))
+        })
+    }
+
+    /// Whether this node can prove that `acceptor` forked in a slot; none if the slot is not open here.
+    pub fn knows_fork(&self, slot: Slot, acceptor: AcceptorId) -> Option<bool> {
+        let instance = self.replica.as_ref()?.instance(slot)?;
+        Some(instance.dag().forked().contains(acceptor))
     }
 
     /// What a slot looks like here, for people.
