@@ -4,7 +4,6 @@ use crate::folder::{NetworkFile, NodeEntry, Prepared};
 use crate::links::Links;
 use crate::process::{Process, Usage, end_of};
 use crate::topology::Topology;
-use crate::traitor;
 use anyhow::{Context, Result, bail};
 use hpaxos_learner_graph::AcceptorSet;
 use hpaxos_node::client::Client;
@@ -254,18 +253,14 @@ impl Fleet {
         self.write_network()
     }
 
-    /// Leads the links to a node to where it listens. One with several faces shows each to its share of the others.
-    fn route(&self, place: usize, faces: &[String]) -> Result<()> {
+    /// Leads the links to a node to where it listens.
+    fn route(&self, place: usize, listening: &[String]) -> Result<()> {
         let Some(links) = &self.links else { return Ok(()) };
-        let faces: Vec<SocketAddr> =
-            faces.iter().map(|address| socket_address(address)).collect::<Result<_>>()?;
         let to = &self.nodes[place].name;
-        if faces.is_empty() {
-            bail!("{to} listens nowhere");
-        }
-        let others = self.nodes.iter().map(|node| node.name.as_str()).filter(|name| name != to);
-        for (from, face) in traitor::faces(others, faces.len()) {
-            links.set_target(from, to, faces[face]);
+        let address = listening.first().with_context(|| format!("{to} listens nowhere"))?;
+        let address = socket_address(address)?;
+        for from in self.nodes.iter().filter(|node| node.name != *to) {
+            links.set_target(&from.name, to, address);
         }
         Ok(())
     }
@@ -346,11 +341,6 @@ impl Fleet {
         let place = self.place(name)?;
         if self.prepared.graph.acceptor(name).is_none() {
             bail!("{name} only follows: it signs nothing that others heed");
-        }
-        if self.links.is_none() {
-            bail!(
-                "with --direct nobody can be shown two faces: there are no links to lead elsewhere"
-            );
         }
         let node = &mut self.nodes[place];
         node.is_byzantine = true;

@@ -250,6 +250,11 @@ fn a_traitor_is_caught_and_a_partition_heals() {
     assert_eq!(evidence.acceptor.as_deref(), Some("v5"));
     assert_eq!(evidence.messages.map(|pair| pair.len()), Some(2));
     wait_for("v5 to be named", || (net.client("v3").graph().ok()?.caught == ["v5"]).then_some(()));
+    for behaviour in ["withhold", "spam"] {
+        net.act(&["byzantine", "v5", behaviour]);
+        let blue = net.height("v3", "red+blue", "blue");
+        wait_for(behaviour, || (net.height("v3", "red+blue", "blue") > blue + 20).then_some(()));
+    }
     net.act(&["partition", "v1,v2 | v3,v4,v5,v6,v7,v8"]);
     net.act(&["heal"]);
     let red = net.height("v1", "red+blue", "red");

@@ -62,7 +62,10 @@ pub(super) struct LogDriver {
 }
 
 /// A replica as the store left it. Of slots that are parked no more is read than that they are there.
-fn recover(
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn recover(
     config: Config,
     index: LogIndex,
     store: &Store,

@@ -12,7 +12,7 @@ mod timers;
 mod tracer;
 mod values;
 
-pub use log::LogSetting;
+pub use log::{LogSetting, recover};
 pub use status::{EngineStatus, LogStatus, Silent};
 pub use tracer::{Detail, Tracer};
 
