@@ -32,6 +32,8 @@ pub struct Options {
     pub trace: bool,
     /// Whether nodes reach each other without forwarders.
     pub direct: bool,
+    /// Whether nodes are to see an error, and not be ended by the system, where their files may grow no more.
+    pub full_disks: bool,
 }
 
 /// How a node is.
@@ -242,6 +244,13 @@ impl Fleet {
             }
         };
         let arguments: Vec<&OsStr> = arguments.iter().map(AsRef::as_ref).collect();
+        let ignored = ["-c", "trap '' XFSZ; exec \"$0\" \"$@\""].map(OsStr::new);
+        let wrapped: Vec<&OsStr> =
+            ignored.into_iter().chain([program.as_os_str()]).chain(arguments.clone()).collect();
+        let (program, arguments) = match self.options.full_disks {
+            true => (Path::new("/bin/bash"), wrapped),
+            false => (program.as_path(), arguments),
+        };
         let process = Process::start(program, &arguments, &log, &addresses).await;
         let process = process.with_context(|| format!("{name} does not start"))?;
         self.route(place, &process.addresses.p2p)?;
@@ -311,6 +320,23 @@ impl Fleet {
                 bail!("{name} is {word}: only a node that is up can be paused")
             }
         }
+    }
+
+    /// From now on no file of a node may grow beyond so many bytes, as if its disk were full, until it is restarted.
+    ///
+    /// # Errors
+    /// If it is not up, or the system does not allow it.
+    pub fn limit_files(&mut self, name: &str, bytes: u64) -> Result<()> {
+        let place = self.place(name)?;
+        match &self.nodes[place].state {
+            State::Up(process) => process.limit_files(bytes),
+            other => bail!("{name} is {}: only a node that is up writes files", other.word()),
+        }
+    }
+
+    /// The program `hpaxos`.
+    pub fn hpaxos(&self) -> &Path {
+        &self.options.hpaxos
     }
 
     /// Lets a paused node go on; stops any other, if it runs, and starts it.

@@ -265,6 +265,22 @@ fn a_traitor_is_caught_and_a_partition_heals() {
     net.down().passed();
 }
 
+/// The short form of `make soak`.
+#[test]
+fn a_network_stands_its_nemesis() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = "--no-story --load 20/s --nemesis 7 --strike-every 2s --for 16s";
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let said = Net::launch(folder.path(), &arguments).end();
+    let properties = said.answer["properties"].as_array().unwrap();
+    let violated = properties.iter().filter(|it| it["holds"] == false).map(|it| &it["name"]);
+    // How long nobody gets on says something where nothing else runs, as with `make soak`.
+    let violated: Vec<_> = violated.filter(|name| **name != "alive").collect();
+    assert!(violated.is_empty(), "{violated:?}\n{}\n{:#}", said.told, said.answer);
+    let compared = properties.iter().find(|it| it["name"] == "linearizable").unwrap();
+    assert!(!compared["detail"].as_str().unwrap().starts_with("0 "), "{compared}");
+}
+
 #[test]
 fn a_full_disk_stops_its_node_only_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
