@@ -132,15 +132,12 @@ impl Mark {
         path.into()
     }
 
-    /// How many changes the store of this name has at the least, as far as the mark knows.
-    pub fn read(guard: &Path, store: StoreId) -> u64 {
-        let bytes = fs::read(Mark::path(guard)).unwrap_or_default();
-        match bytes.split_at_checked(NAME_BYTES) {
-            Some((name, changes)) if name == store.0 => {
-                changes.try_into().map_or(0, u64::from_be_bytes)
-            }
-            _ => 0,
-        }
+    /// How many changes the store of this name has at the least; none if that is not known.
+    pub fn read(guard: &Path, store: StoreId) -> Option<u64> {
+        let bytes = fs::read(Mark::path(guard)).ok()?;
+        let (name, changes) = bytes.split_at_checked(NAME_BYTES)?;
+        let changes = changes.try_into().ok().map(u64::from_be_bytes);
+        changes.filter(|_| name == store.0)
     }
 
     /// Begins the mark of a store that has so many changes.
@@ -207,14 +204,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("guard");
         let (one, other) = (StoreId([1; 16]), StoreId([2; 16]));
-        assert_eq!(Mark::read(&path, one), 0);
+        assert_eq!(Mark::read(&path, one), None);
         let mark = Mark::begin(&path, one, 5).unwrap();
-        assert_eq!((Mark::read(&path, one), Mark::read(&path, other)), (5, 0));
+        assert_eq!((Mark::read(&path, one), Mark::read(&path, other)), (Some(5), None));
         mark.set(u64::MAX).unwrap();
-        assert_eq!(Mark::read(&path, one), u64::MAX);
+        assert_eq!(Mark::read(&path, one), Some(u64::MAX));
         Mark::begin(&path, other, 1).unwrap();
-        assert_eq!((Mark::read(&path, one), Mark::read(&path, other)), (0, 1));
+        assert_eq!((Mark::read(&path, one), Mark::read(&path, other)), (None, Some(1)));
         fs::write(Mark::path(&path), [2; 20]).unwrap();
-        assert_eq!(Mark::read(&path, other), 0, "half a number is none");
+        assert_eq!(Mark::read(&path, other), None, "half a number is none");
     }
 }
