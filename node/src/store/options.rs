@@ -33,6 +33,8 @@ pub(super) enum Tail {
 /// The options of the database, and its families.
 pub(super) fn of(missing: Missing, tail: Tail) -> (Options, Vec<ColumnFamilyDescriptor>) {
     let mut options = Options::default();
+    #[cfg(test)]
+    options.enable_statistics();
     options.create_if_missing(missing == Missing::Made);
     options.create_missing_column_families(missing == Missing::Made);
     options.set_wal_recovery_mode(match tail {
