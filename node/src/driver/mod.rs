@@ -8,6 +8,8 @@ mod commit;
 #[cfg(test)]
 mod crash_points;
 mod log;
+#[cfg(test)]
+mod long_log;
 mod opening;
 mod release;
 mod status;
