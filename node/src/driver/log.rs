@@ -209,7 +209,9 @@ impl LogDriver {
             match fault {
                 Fault::Proven(evidence) => store.put_evidence(turn, self.index, evidence),
                 Fault::OwnMessageUnknown { id } => {
-                    let why = format!("it does not know message {id}, which this key signed");
+                    let why = format!(
+                        "it does not know message {id}, which this key signed: it is an old one, or somebody else uses the key"
+                    );
                     let loss = Loss { why, opened: self.replica.opened().0 };
                     store.put_loss(turn, self.index, &loss);
                     self.loss = Some(loss);

@@ -148,6 +148,7 @@ impl Driver {
                 warn!(log = name, ?from, signer, %id, %flaw, "refused an ill-formed message");
             }
             Fault::OwnMessageUnknown { id } => {
+                self.parts.metrics.unknown_own_message(name);
                 if let Some(tracer) = &self.parts.tracer {
                     tracer.lost();
                 }
