@@ -77,16 +77,22 @@ impl Guard {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unreadable(error.to_string())),
         };
-        let text: Text =
-            serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
+        Guard::decode(&text).map(Some).map_err(unreadable)
+    }
+
+    /// What the bytes of a guard say.
+    ///
+    /// # Errors
+    /// Why they are none.
+    pub fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let text: Text = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         let Text { version, store, count, opened } = text;
         if version != VERSION {
-            return Err(unreadable(format!("it has version {version}, not {VERSION}")));
+            return Err(format!("it has version {version}, not {VERSION}"));
         }
         let store = store.map(|name| name.parse()).transpose();
-        let store =
-            store.map_err(|_| unreadable("its `store` is no name of a store".to_owned()))?;
-        Ok(Some(Guard { store, count, opened }))
+        let store = store.map_err(|_| "its `store` is no name of a store".to_owned())?;
+        Ok(Guard { store, count, opened })
     }
 
     /// Writes it, and waits until it is on disk.
@@ -94,14 +100,18 @@ impl Guard {
     /// # Errors
     /// If it is not.
     pub fn write(&self, path: &Path) -> Result<(), GuardError> {
+        Ok(write_synced(path, &self.encode())?)
+    }
+
+    /// As it is written.
+    pub fn encode(&self) -> String {
         let text = Text {
             version: VERSION,
             store: self.store.map(|name| name.to_string()),
             count: self.count,
             opened: self.opened.clone(),
         };
-        let text = serde_json::to_string(&text).expect("plain data has a text");
-        Ok(write_synced(path, &(text + "\n"))?)
+        serde_json::to_string(&text).expect("plain data has a text") + "\n"
     }
 }
 
@@ -134,7 +144,11 @@ impl Mark {
 
     /// How many changes the store of this name has at the least; none if that is not known.
     pub fn read(guard: &Path, store: StoreId) -> Option<u64> {
-        let bytes = fs::read(Mark::path(guard)).ok()?;
+        Mark::decode(&fs::read(Mark::path(guard)).ok()?, store)
+    }
+
+    /// What the bytes of a mark say of the store of this name.
+    pub fn decode(bytes: &[u8], store: StoreId) -> Option<u64> {
         let (name, changes) = bytes.split_at_checked(NAME_BYTES)?;
         let changes = changes.try_into().ok().map(u64::from_be_bytes);
         changes.filter(|_| name == store.0)
