@@ -80,12 +80,14 @@ typos: $(TOOLS)/bin/typos
 audit: $(TOOLS)/bin/cargo-deny ## Look up known vulnerabilities of the dependencies (needs a network).
 	cargo deny --locked check advisories
 
-long: setup ## The long searches: a million random graphs and DAGs, 100,000 storms, mutants afresh.
+long: setup ## The long searches: a million random graphs and DAGs, 100,000 storms, mutants afresh, all crash points.
 	HPAXOS_TWIN_GRAPHS=1000000 cargo test --release --locked -p hpaxos-spec --test learner_graph_twin -- --nocapture
 	HPAXOS_TWIN_DAGS=1000000 cargo test --release --locked -p hpaxos-spec --test dag_twin -- --nocapture
 	HPAXOS_SIMULATOR_SEEDS=100000 cargo test --release --locked -p hpaxos-spec --test simulator -- --nocapture
 	cargo test --release --locked -p hpaxos-spec --features mutants --test mutants -- --ignored --nocapture
 	HPAXOS_DEAD_SLOTS=100000 cargo test --release --locked -p hpaxos-consensus --test dead_learner -- --nocapture
+	HPAXOS_CRASH_POINTS=all HPAXOS_LONG_LOG=100000 cargo test --locked -p hpaxos-node --lib -- --nocapture driver::
+	HPAXOS_FUZZ_RUNS=200000 cargo test --locked -p hpaxos-node --test fuzz_corpus -- --nocapture
 
 # The profile of the tests, and a folder of its own.
 SOAK ?= 30m
