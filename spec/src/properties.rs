@@ -78,7 +78,7 @@ impl Property {
             }
             Property::Evidence => {
                 "Evidence names a Byzantine acceptor, a fork that reached a safe node is proven there, and once the \
-                 network is synchronous, at every safe node."
+                 network is synchronous, every safe node has evidence of some kind against who forked."
             }
             Property::WellFormedness => {
                 "Well-formedness is a function of the message and what lies below it: no safe node refuses what \
@@ -136,6 +136,8 @@ pub struct Properties {
     said: BTreeMap<(AcceptorId, Slot), Said>,
     refused: BTreeSet<MessageId>,
     exposed: BTreeSet<Slot>,
+    /// Which safe node has evidence against whom, in which slot.
+    proven: BTreeSet<(AcceptorId, Slot, AcceptorId)>,
     violation: Option<Violation>,
 }
 
@@ -155,6 +157,7 @@ impl Properties {
             said: BTreeMap::new(),
             refused: BTreeSet::new(),
             exposed: BTreeSet::new(),
+            proven: BTreeSet::new(),
             violation: None,
         }
     }
@@ -172,6 +175,11 @@ impl Properties {
     /// Whether an equivocation was exposed in a slot.
     pub fn is_exposed(&self, slot: Slot) -> bool {
         self.exposed.contains(&slot)
+    }
+
+    /// Whether a safe node has, or had, evidence against an acceptor from a slot.
+    pub fn has_proof(&self, node: AcceptorId, slot: Slot, acceptor: AcceptorId) -> bool {
+        self.proven.contains(&(node, slot, acceptor))
     }
 
     /// How many pairs of slot and learner have a decision somewhere.
@@ -253,6 +261,7 @@ impl Properties {
         let [one, other] = &evidence.messages;
         let right = Evidence::new(one.clone(), other.clone()).as_ref() == Ok(evidence);
         self.exposed.insert(one.place.slot);
+        self.proven.insert((node, one.place.slot, acceptor));
         let named = self.byzantine.contains(acceptor);
         self.check(Property::Evidence, right && named, || {
             format!("{node:?} holds evidence against {acceptor:?}: {evidence:?}")

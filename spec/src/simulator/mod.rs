@@ -407,7 +407,8 @@ impl World {
         true
     }
 
-    /// Whether each fork that a safe node could prove when all was decided is known to every safe node whose slot is open.
+    /// Whether every safe node whose slot is open has evidence against each acceptor whose fork some safe node could prove when
+    /// all was decided. It need not be the same: of many proposals of one round a node takes two.
     fn has_evidence_spread(&mut self) -> bool {
         let safe = || {
             self.nodes.values().filter_map(|actor| match actor {
@@ -421,13 +422,17 @@ impl World {
             (forks.into_iter().collect(), now)
         });
         let unknown = forks.iter().find_map(|(slot, forker)| {
-            let unaware = safe().find(|node| node.knows_fork(*slot, *forker) == Some(false))?;
+            let properties = &self.around.properties;
+            let unaware = safe().find(|node| {
+                node.knows_fork(*slot, *forker) == Some(false)
+                    && !properties.has_proof(node.me(), *slot, *forker)
+            })?;
             Some((*slot, *forker, unaware.describe(*slot)))
         });
         let Some((slot, forker, unaware)) = unknown else { return true };
         let late = now > *since + EVIDENCE_SPREADS;
         self.around.properties.check(Property::Evidence, !late, || {
-            format!("the fork of {forker:?} in {slot:?} is still unknown to {unaware}")
+            format!("no evidence against {forker:?}, who forked in {slot:?}, has reached {unaware}")
         });
         late
     }

@@ -43,6 +43,11 @@ impl Node {
         }
     }
 
+    /// Which acceptor it is.
+    pub fn me(&self) -> AcceptorId {
+        self.me
+    }
+
     /// Who forked, as this node can prove, in each slot that is open here.
     pub fn forks(&self) -> impl Iterator<Item = (Slot, AcceptorId)> + '_ {
         let replica = self.replica.iter();
