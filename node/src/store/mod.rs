@@ -6,22 +6,26 @@
 
 mod certificates;
 mod error;
+mod history;
 mod identity;
 mod keys;
 mod options;
 mod records;
+mod views;
 mod walk;
 
 pub use error::{StoreError, given_up, reading};
+pub use history::Kept;
 pub use identity::{Loss, StoreId};
 pub use records::RUN_BITS;
+pub use views::ViewRows;
 pub use walk::{Placed, PlacedBlock};
 
 use crate::guard::Mark;
 use hpaxos_consensus::message::{Body, Message};
 use hpaxos_consensus::{Evidence, NetworkId, Record, Schedule, Slot, ValueHash};
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
-use keys::{block_key, evidence_key, read_record_key, view_key};
+use keys::{block_key, evidence_key, read_record_key};
 use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -29,7 +33,7 @@ use std::sync::OnceLock;
 use tokio::sync::watch;
 
 /// The version of the layout.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Messages and rounds of slots, in the order in which they were stored.
 const MESSAGES: &str = "messages";
@@ -90,6 +94,8 @@ pub struct Store {
     is_new: bool,
     /// Remembers outside of it how far it is.
     mark: OnceLock<Mark>,
+    /// Of each log whose view was replaced, which generation of it counts.
+    generations: views::Generations,
     /// The first thing that went wrong.
     failed: watch::Sender<Option<StoreError>>,
 }
@@ -114,9 +120,12 @@ impl Store {
         let (options, families) = options::of(options::Missing::Made);
         let database = DB::open_cf_descriptors(&options, folder, families)?;
         let mut store = Store::of(database, network);
-        if !store.check_owner(owner)? {
-            store.is_new = true;
-            store.write_owner(owner)?;
+        match store.check_owner(owner)? {
+            None => {
+                store.is_new = true;
+                store.write_owner(owner)?;
+            }
+            Some(version) => store.bring_up(version)?,
         }
         Ok(store)
     }
@@ -138,7 +147,9 @@ impl Store {
         }
         let (options, families) = options::of(options::Missing::Refused);
         let database = DB::open_cf_descriptors(&options, folder, families);
-        Store::of(database.map_err(unopened)?, network).owned(owner)
+        let (store, version) = Store::of(database.map_err(unopened)?, network).owned(owner)?;
+        store.bring_up(version)?;
+        Ok(store)
     }
 
     /// Opens a store that is there, to look at it: nothing on disk is changed.
@@ -155,19 +166,32 @@ impl Store {
         }
         let (options, families) = options::of(options::Missing::Refused);
         let database = DB::open_cf_descriptors_read_only(&options, folder, families, false);
-        Store::of(database.map_err(unopened)?, network).owned(owner)
+        match Store::of(database.map_err(unopened)?, network).owned(owner)? {
+            (store, VERSION) => Ok(store),
+            (_, older) => Err(StoreError::Older(older)),
+        }
     }
 
     fn of(database: DB, network: NetworkId) -> Self {
         let failed = watch::Sender::new(None);
-        Store { database, network, is_new: false, mark: OnceLock::new(), failed }
+        let (mark, generations) = (OnceLock::new(), views::Generations::default());
+        Store { database, network, is_new: false, mark, generations, failed }
     }
 
-    fn owned(self, owner: &[u8; 32]) -> Result<Self, StoreError> {
+    fn owned(self, owner: &[u8; 32]) -> Result<(Self, u32), StoreError> {
         match self.check_owner(owner)? {
-            true => Ok(self),
-            false => Err(StoreError::Damaged("it does not say its version".into())),
+            Some(version) => Ok((self, version)),
+            None => Err(StoreError::Damaged("it does not say its version".into())),
         }
+    }
+
+    /// Makes a store of an older version one of this version: in version 1 views had other rows. They are worked out again.
+    fn bring_up(&self, version: u32) -> Result<(), StoreError> {
+        if version < VERSION {
+            self.clear_views()?;
+            self.keep("version", &VERSION.to_be_bytes())?;
+        }
+        Ok(())
     }
 
     /// Whether it was made just now.
@@ -233,10 +257,10 @@ impl Store {
         self.noted(self.database.write_opt(batch, &synced()))
     }
 
-    /// Refuses what is not this node's. Whether anybody's name is on it.
-    fn check_owner(&self, owner: &[u8; 32]) -> Result<bool, StoreError> {
+    /// Refuses what is not this node's. Its version; none if nobody's name is on it.
+    fn check_owner(&self, owner: &[u8; 32]) -> Result<Option<u32>, StoreError> {
         let meta = self.family(META);
-        let Some(version) = self.database.get_cf(meta, b"version")? else { return Ok(false) };
+        let Some(version) = self.database.get_cf(meta, b"version")? else { return Ok(None) };
         let damaged = |what: &str| StoreError::Damaged(format!("its {what} cannot be read"));
         let version: [u8; 4] = version.try_into().map_err(|_| damaged("version"))?;
         let version = u32::from_be_bytes(version);
@@ -253,7 +277,7 @@ impl Store {
             let (found, expected) = (hex::encode(found), hex::encode(owner));
             return Err(StoreError::Owner { found, expected });
         }
-        Ok(true)
+        Ok(Some(version))
     }
 
     /// Adds a block to a turn.
@@ -328,57 +352,6 @@ impl Store {
             Err(error) => Err(self.damaged(format!("evidence cannot be read: {error}"))),
         };
         stored.iter().map(signer).collect()
-    }
-
-    /// Something of a log's view.
-    ///
-    /// # Errors
-    /// If the disk fails.
-    pub fn view(&self, log: LogIndex, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.noted(self.database.get_cf(self.family(VIEWS), view_key(log, key)))
-    }
-
-    /// The last entry of a log's view from one key to another, both included.
-    ///
-    /// # Errors
-    /// If the disk fails.
-    pub fn view_last(
-        &self,
-        log: LogIndex,
-        from: &[u8],
-        to: &[u8],
-    ) -> Result<Option<Row>, StoreError> {
-        let (from, to) = (view_key(log, from), view_key(log, to));
-        let mode = IteratorMode::From(&to, Direction::Reverse);
-        let mut entries = self.database.iterator_cf(self.family(VIEWS), mode);
-        match self.noted(entries.next().transpose())? {
-            Some((key, value)) if *key >= *from => {
-                Ok(Some((key[keys::VIEW_PREFIX_BYTES..].to_vec(), value.into_vec())))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// Changes a log's view, in one step. After a crash it may be as before: it can be worked out again.
-    ///
-    /// # Errors
-    /// If the disk fails.
-    pub fn write_view<'a>(
-        &self,
-        log: LogIndex,
-        changes: impl IntoIterator<Item = (&'a Vec<u8>, &'a Option<Vec<u8>>)>,
-    ) -> Result<(), StoreError> {
-        let mut batch = WriteBatch::default();
-        let views = self.family(VIEWS);
-        for (key, value) in changes {
-            match value {
-                Some(value) => batch.put_cf(views, view_key(log, key), value),
-                None => batch.delete_cf(views, view_key(log, key)),
-            }
-        }
-        let mut options = WriteOptions::default();
-        options.disable_wal(true);
-        self.noted(self.database.write_opt(batch, &options))
     }
 
     /// Keeps something small that is no one's record: how it is found again is its owner's business.

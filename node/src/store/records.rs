@@ -89,10 +89,19 @@ impl Store {
         log: LogIndex,
         schedule: &Schedule,
     ) -> impl Iterator<Item = Result<Record, StoreError>> {
+        let base = self.base(log);
+        // Slots below the base are over for everybody: their records are gone.
+        let over = base.as_ref().copied().unwrap_or(0);
+        let over = (0..over).map(|slot| Ok(Record::Retired { slot: Slot(slot) }));
         let rows = self.scan(DECISIONS, log.0.to_be_bytes().to_vec());
         let records = rows.map(|row| self.decode(&row?.1, schedule));
         let silent = self.kept(&silent_key(log)).transpose();
-        records.chain(silent.map(|bytes| self.decode(&bytes?, schedule)))
+        base.err()
+            .into_iter()
+            .map(Err)
+            .chain(over)
+            .chain(records)
+            .chain(silent.map(|bytes| self.decode(&bytes?, schedule)))
     }
 
     /// All records of a log from a slot on, each slot's in the order in which they were stored.
