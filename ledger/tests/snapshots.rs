@@ -90,7 +90,7 @@ impl World {
     fn pieces(&self, most: usize) -> BTreeMap<Prefix, Piece> {
         let mut restoring = Restoring::new(self.offer());
         let mut pieces = BTreeMap::new();
-        while let Some(prefix) = restoring.next() {
+        while let Some(prefix) = restoring.wanted() {
             let piece = Piece::of(&View::latest(&self.state).unwrap(), &prefix, most).unwrap();
             let piece = Piece::from_bytes(&piece.to_bytes()).unwrap();
             restoring.take(&prefix, piece.clone()).unwrap();
@@ -105,7 +105,7 @@ impl World {
 fn restored(world: &World, pieces: &BTreeMap<Prefix, Piece>) -> World {
     let mut restoring = Restoring::new(world.offer());
     let mut state = MemoryState::default();
-    while let Some(prefix) = restoring.next() {
+    while let Some(prefix) = restoring.wanted() {
         assert!(restoring.done() < 1.0);
         let rows = state.rows().len();
         let delta = restoring.take(&prefix, pieces[&prefix].clone()).unwrap();
@@ -216,7 +216,7 @@ proptest! {
         }
         prop_assume!(piece != pieces[wrong]);
         let mut restoring = Restoring::new(world.offer());
-        while let Some(prefix) = restoring.next() {
+        while let Some(prefix) = restoring.wanted() {
             if prefix == *wrong {
                 let before = (restoring.done(), restoring.leaves());
                 let flaw = restoring.take(&prefix, piece.clone()).unwrap_err();
@@ -227,7 +227,7 @@ proptest! {
                     prop_assert!(restoring.take(wrong, piece.clone()).is_err(), "{other} for {wrong}");
                 }
                 restoring.missed(prefix.clone());
-                prop_assert_eq!(&restoring.next().unwrap(), wrong);
+                prop_assert_eq!(&restoring.wanted().unwrap(), wrong);
             }
             restoring.take(&prefix, pieces[&prefix].clone()).unwrap();
             prop_assert_eq!(

@@ -189,9 +189,7 @@ impl Audit<'_> {
                     self.decision(slot, learner, ballot.value)
                 }
                 Record::Retired { .. } => all_stay = false,
-                // A certificate says what was decided, too.
-                Record::Certified { learner, value, .. } => self.decision(slot, learner, value),
-                Record::Round { .. } | Record::Silent { .. } => {}
+                Record::Round { .. } | Record::Certified { .. } | Record::Silent { .. } => {}
             }
         }
         // Records are counted without gaps, as long as none is let go and none is kept elsewhere.

@@ -17,6 +17,9 @@ const HEIGHTS_MAX: usize = 4;
 /// How long a height stays after somebody asked for it.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 
+/// How long a height stays at the most, however often somebody asks: nobody can keep this node from letting go of the past.
+const HELD_MAX: Duration = Duration::from_secs(3_600);
+
 /// How long one and the same height is offered, so that those who come at about the same time share it.
 const OFFERED_MAX: Duration = Duration::from_secs(30);
 
@@ -51,7 +54,8 @@ struct Served {
 impl OfLog {
     /// Lets go of what nobody asks for any more.
     fn tidy(&mut self, now: Instant) {
-        self.served.retain(|_, served| now - served.asked < IDLE_MAX);
+        self.served
+            .retain(|_, served| now - served.asked < IDLE_MAX && now - served.since < HELD_MAX);
     }
 }
 

@@ -283,6 +283,17 @@ impl Parts {
 
     /// Asks one of the others, and takes in what it answers. Whether that led anywhere.
     async fn learn(self: &Arc<Self>, log: LogIndex, from: u64, turn: usize) -> Learned {
+        let executed = self.events.listen();
+        let parts = self.clone();
+        let known = tokio::task::spawn_blocking(move || reading(|| parts.known_here(log))).await;
+        match known.expect("looking at a view does not panic") {
+            Ok(ends) if ends.is_empty() => {}
+            Ok(ends) => return self.executed(log, &ends, executed).await,
+            Err(error) => {
+                debug!(%error, "not caught up");
+                return Learned::Nothing;
+            }
+        }
         let peers = self.peers_of(log);
         let mut learned = Learned::Nothing;
         // Each in turn, and each of them once.
@@ -298,34 +309,14 @@ impl Parts {
                 learned = Learned::Gone;
                 continue;
             }
-            let mut executed = self.events.listen();
+            let executed = self.events.listen();
             let parts = self.clone();
             let taken = tokio::task::spawn_blocking(move || {
                 reading(|| parts.take(log, from, blocks_from, &answer))
             });
             match taken.await.expect("taking in an answer does not panic") {
                 Ok(Ok(ends)) if !ends.is_empty() => {
-                    let waits = |(learner, end): (&LearnerId, &u64)| {
-                        self.views.height_of(log, *learner) < *end
-                            && !self.decisions.is_stopped(log, *learner)
-                    };
-                    let wait = async {
-                        while ends.iter().any(waits) {
-                            let heard = executed.recv().await;
-                            if matches!(
-                                heard,
-                                Err(tokio::sync::broadcast::error::RecvError::Closed)
-                            ) {
-                                return;
-                            }
-                            // Each slot is told: what waits is read at once.
-                            while matches!(executed.try_recv(), Ok(Event::Executed { .. })) {}
-                        }
-                    };
-                    return match tokio::time::timeout(EXECUTED_WITHIN, wait).await {
-                        Ok(()) => Learned::Something,
-                        Err(_) => Learned::Nothing,
-                    };
+                    return self.executed(log, &ends, executed).await;
                 }
                 Ok(Ok(_)) => {}
                 Ok(Err(why)) => {
@@ -339,6 +330,62 @@ impl Parts {
             }
         }
         learned
+    }
+
+    /// What another learner has executed here already, and is certified for one that is behind, nobody has to be asked for. Up
+    /// to where each learner's view will get by it.
+    fn known_here(&self, log: LogIndex) -> Result<BTreeMap<LearnerId, u64>, StoreError> {
+        let mut ends = BTreeMap::new();
+        for learner in self.logs[usize::from(log.0)].learners().iter() {
+            let height = self.views.height_of(log, learner);
+            let Some(last) = self.store.last_certificate(log, learner)? else { continue };
+            let own = self.views.summary(log, last.slot);
+            let same = own.is_some_and(|own| own.history == last.history);
+            if !same || last.slot < height || self.decisions.is_stopped(log, learner) {
+                continue;
+            }
+            let end = (last.slot + 1).min(height + STRETCH_MAX);
+            for slot in height..end {
+                let Some(summary) = self.views.summary(log, slot) else { break };
+                if let Some(tracer) = &self.tracer {
+                    tracer.learned(self.name(log), &last.learner, Slot(slot), summary.block);
+                }
+                self.decisions.send(Decided {
+                    log,
+                    slot: Slot(slot),
+                    learner,
+                    value: summary.block,
+                });
+            }
+            ends.insert(learner, end);
+        }
+        Ok(ends)
+    }
+
+    /// Waits until what was learned is executed.
+    async fn executed(
+        &self,
+        log: LogIndex,
+        ends: &BTreeMap<LearnerId, u64>,
+        mut executed: tokio::sync::broadcast::Receiver<Event>,
+    ) -> Learned {
+        let waits = |(learner, end): (&LearnerId, &u64)| {
+            self.views.height_of(log, *learner) < *end && !self.decisions.is_stopped(log, *learner)
+        };
+        let wait = async {
+            while ends.iter().any(waits) {
+                let heard = executed.recv().await;
+                if matches!(heard, Err(tokio::sync::broadcast::error::RecvError::Closed)) {
+                    return;
+                }
+                // Each slot is told: what waits is read at once.
+                while matches!(executed.try_recv(), Ok(Event::Executed { .. })) {}
+            }
+        };
+        match tokio::time::timeout(EXECUTED_WITHIN, wait).await {
+            Ok(()) => Learned::Something,
+            Err(_) => Learned::Nothing,
+        }
     }
 
     /// The acceptors of a log that are connected.

@@ -151,7 +151,7 @@ impl Download<'_> {
                 return Ok(false);
             }
             while asked.len() < ASKED_MAX {
-                let Some(prefix) = self.restoring.next() else { break };
+                let Some(prefix) = self.restoring.wanted() else { break };
                 turn += 1;
                 asked.push(self.ask(good[turn % good.len()], prefix));
             }

@@ -183,7 +183,7 @@ fn inner_of<S: ReadState>(view: &View<'_, S>, prefix: &Prefix) -> Option<Piece> 
         return None;
     };
     let mut below = Box::new([None; 16]);
-    for (nibble, child) in (0u8..).zip(children) {
+    for (nibble, child) in (0u8..).zip(*children) {
         let Some(child) = child else { continue };
         below[usize::from(nibble)] = Some(match child.kind {
             Kind::Inner { .. } => Below::Inner(child.hash),

@@ -76,7 +76,7 @@ impl Restoring {
     }
 
     /// Something to ask for that is not asked for yet.
-    pub fn next(&mut self) -> Option<Prefix> {
+    pub fn wanted(&mut self) -> Option<Prefix> {
         self.unasked.pop()
     }
 

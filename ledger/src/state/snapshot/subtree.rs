@@ -16,7 +16,7 @@ use sha2::Sha256;
 #[derive(BorshSerialize, BorshDeserialize)]
 pub(super) enum Node {
     Null,
-    Inner { children: [Option<Child>; 16], count: u64, leaves: u64 },
+    Inner { children: Box<[Option<Child>; 16]>, count: u64, leaves: u64 },
     Leaf { place: [u8; 32], value: [u8; 32] },
 }
 
@@ -100,7 +100,7 @@ pub(super) fn inner_row(children: &[Option<([u8; 32], Kind)>; 16]) -> (Vec<u8>, 
     let leaves = children.iter().flatten().map(|(_, kind)| kind.leaves()).sum();
     let count = children.iter().flatten().count() as u64;
     let child = |(hash, kind)| Child { hash, version: 0, kind };
-    let children = children.map(|one| one.map(child));
+    let children = Box::new(children.map(|one| one.map(child)));
     (encode(&Node::Inner { children, count, leaves }), Kind::Inner { leaves })
 }
 
