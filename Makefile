@@ -21,7 +21,7 @@ CARGO_DENY := 0.20.2
 TYPOS := 1.52.0
 CARGO_FUZZ := 0.13.1
 
-.PHONY: help setup test testnet install programs archive ci format clippy docs deny typos audit long bench fuzz tools
+.PHONY: help setup test testnet install programs archive ci format clippy docs deny typos audit long soak bench fuzz tools
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1|/' | column -t -s '|'
@@ -80,11 +80,21 @@ typos: $(TOOLS)/bin/typos
 audit: $(TOOLS)/bin/cargo-deny ## Look up known vulnerabilities of the dependencies (needs a network).
 	cargo deny --locked check advisories
 
-long: setup ## The long searches: a million random graphs and DAGs, 100,000 storms, mutants afresh.
+long: setup ## The long searches: a million random graphs and DAGs, 100,000 storms, mutants afresh, all crash points.
 	HPAXOS_TWIN_GRAPHS=1000000 cargo test --release --locked -p hpaxos-spec --test learner_graph_twin -- --nocapture
 	HPAXOS_TWIN_DAGS=1000000 cargo test --release --locked -p hpaxos-spec --test dag_twin -- --nocapture
 	HPAXOS_SIMULATOR_SEEDS=100000 cargo test --release --locked -p hpaxos-spec --test simulator -- --nocapture
 	cargo test --release --locked -p hpaxos-spec --features mutants --test mutants -- --ignored --nocapture
+	HPAXOS_DEAD_SLOTS=100000 cargo test --release --locked -p hpaxos-consensus --test dead_learner -- --nocapture
+	HPAXOS_CRASH_POINTS=all HPAXOS_LONG_LOG=100000 cargo test --locked -p hpaxos-node --lib -- --nocapture driver::
+	HPAXOS_FUZZ_RUNS=200000 cargo test --locked -p hpaxos-node --test fuzz_corpus -- --nocapture
+
+# The profile of the tests, and a folder of its own.
+SOAK ?= 30m
+SEED ?= 1
+soak: setup ## Run a network under load and a fault every 5 s for SOAK (default 30m), drawn from SEED; then judge it.
+	cargo build --workspace --bins --locked
+	$(TARGET)/debug/hpaxos-testnet up --folder $(TARGET)/soak --fresh --no-story --load 50/s --nemesis $(SEED) --for $(SOAK)
 
 bench: setup ## Measure; prints the figures of docs/figures.md.
 	scripts/bench-graph.sh

@@ -147,11 +147,11 @@ impl Audit<'_> {
     fn records(&mut self) {
         // Of each run of the node, how many records there are, and one more than the highest number.
         let mut runs: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
-        let base = self.store.base(self.index);
-        let mut all_stay = matches!(base, Ok(0));
-        if let Err(error) = base {
+        let base = self.store.base(self.index).unwrap_or_else(|error| {
             self.find(None, error.to_string());
-        }
+            0
+        });
+        let (mut all_stay, mut retired_below) = (base == 0, Slot(base));
         let mut seen: (Slot, BTreeSet<MessageId>) = (Slot(0), BTreeSet::new());
         for placed in self.store.each_record(self.index, self.trust.schedule()) {
             self.look("records");
@@ -188,7 +188,12 @@ impl Audit<'_> {
                 Record::Decided { learner, ballot, .. } => {
                     self.decision(slot, learner, ballot.value)
                 }
-                Record::Retired { .. } => all_stay = false,
+                Record::Retired { slot } => {
+                    all_stay = false;
+                    if slot == retired_below {
+                        retired_below = slot.next();
+                    }
+                }
                 Record::Round { .. } | Record::Certified { .. } | Record::Silent { .. } => {}
             }
         }
@@ -198,6 +203,14 @@ impl Audit<'_> {
             runs.values().fold((0, 0), |sum, (count, end)| (sum.0 + count, sum.1 + end));
         if all_stay && !elsewhere && count != end {
             self.find(None, format!("{} of its {end} records are missing", end - count));
+        }
+        match self.store.retired_below(self.index) {
+            Ok(said) if said > retired_below => {
+                let what = "it is said to be retired, and no record says so";
+                self.find(retired_below.0, what);
+            }
+            Ok(_) => {}
+            Err(error) => self.find(None, error.to_string()),
         }
     }
 

@@ -77,16 +77,22 @@ impl Guard {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unreadable(error.to_string())),
         };
-        let text: Text =
-            serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
+        Guard::decode(&text).map(Some).map_err(unreadable)
+    }
+
+    /// What the bytes of a guard say.
+    ///
+    /// # Errors
+    /// Why they are none.
+    pub fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let text: Text = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         let Text { version, store, count, opened } = text;
         if version != VERSION {
-            return Err(unreadable(format!("it has version {version}, not {VERSION}")));
+            return Err(format!("it has version {version}, not {VERSION}"));
         }
         let store = store.map(|name| name.parse()).transpose();
-        let store =
-            store.map_err(|_| unreadable("its `store` is no name of a store".to_owned()))?;
-        Ok(Some(Guard { store, count, opened }))
+        let store = store.map_err(|_| "its `store` is no name of a store".to_owned())?;
+        Ok(Guard { store, count, opened })
     }
 
     /// Writes it, and waits until it is on disk.
@@ -94,14 +100,18 @@ impl Guard {
     /// # Errors
     /// If it is not.
     pub fn write(&self, path: &Path) -> Result<(), GuardError> {
+        Ok(write_synced(path, &self.encode())?)
+    }
+
+    /// As it is written.
+    pub fn encode(&self) -> String {
         let text = Text {
             version: VERSION,
             store: self.store.map(|name| name.to_string()),
             count: self.count,
             opened: self.opened.clone(),
         };
-        let text = serde_json::to_string(&text).expect("plain data has a text");
-        Ok(write_synced(path, &(text + "\n"))?)
+        serde_json::to_string(&text).expect("plain data has a text") + "\n"
     }
 }
 
@@ -132,15 +142,16 @@ impl Mark {
         path.into()
     }
 
-    /// How many changes the store of this name has at the least, as far as the mark knows.
-    pub fn read(guard: &Path, store: StoreId) -> u64 {
-        let bytes = fs::read(Mark::path(guard)).unwrap_or_default();
-        match bytes.split_at_checked(NAME_BYTES) {
-            Some((name, changes)) if name == store.0 => {
-                changes.try_into().map_or(0, u64::from_be_bytes)
-            }
-            _ => 0,
-        }
+    /// How many changes the store of this name has at the least; none if that is not known.
+    pub fn read(guard: &Path, store: StoreId) -> Option<u64> {
+        Mark::decode(&fs::read(Mark::path(guard)).ok()?, store)
+    }
+
+    /// What the bytes of a mark say of the store of this name.
+    pub fn decode(bytes: &[u8], store: StoreId) -> Option<u64> {
+        let (name, changes) = bytes.split_at_checked(NAME_BYTES)?;
+        let changes = changes.try_into().ok().map(u64::from_be_bytes);
+        changes.filter(|_| name == store.0)
     }
 
     /// Begins the mark of a store that has so many changes.
@@ -207,14 +218,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("guard");
         let (one, other) = (StoreId([1; 16]), StoreId([2; 16]));
-        assert_eq!(Mark::read(&path, one), 0);
+        assert_eq!(Mark::read(&path, one), None);
         let mark = Mark::begin(&path, one, 5).unwrap();
-        assert_eq!((Mark::read(&path, one), Mark::read(&path, other)), (5, 0));
+        assert_eq!((Mark::read(&path, one), Mark::read(&path, other)), (Some(5), None));
         mark.set(u64::MAX).unwrap();
-        assert_eq!(Mark::read(&path, one), u64::MAX);
+        assert_eq!(Mark::read(&path, one), Some(u64::MAX));
         Mark::begin(&path, other, 1).unwrap();
-        assert_eq!((Mark::read(&path, one), Mark::read(&path, other)), (0, 1));
+        assert_eq!((Mark::read(&path, one), Mark::read(&path, other)), (None, Some(1)));
         fs::write(Mark::path(&path), [2; 20]).unwrap();
-        assert_eq!(Mark::read(&path, other), 0, "half a number is none");
+        assert_eq!(Mark::read(&path, other), None, "half a number is none");
     }
 }

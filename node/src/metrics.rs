@@ -72,6 +72,7 @@ pub struct Metrics {
     snapshot_pieces_refused: IntCounterVec,
     history_begins: IntGaugeVec,
     silent: IntGaugeVec,
+    unknown_own_messages: IntCounterVec,
     process: Process,
 }
 
@@ -193,6 +194,12 @@ impl Metrics {
                 "1 if a quorum of the learner attests another outcome than this node's: the view has stopped.",
                 by_learner,
             ),
+            unknown_own_messages: counters(
+                to,
+                "hpaxos_unknown_own_messages_total",
+                "Messages that this node's key signed, and its store does not know.",
+                by_log,
+            ),
             silent: gauges(
                 to,
                 "hpaxos_silent",
@@ -269,6 +276,11 @@ impl Metrics {
     /// Whether nothing new is signed, because the store was lost.
     pub fn set_silent(&self, log: &str, silent: bool) {
         self.silent.with_label_values(&[log]).set(silent.into());
+    }
+
+    /// This node's key signed something that its store does not know: somebody else uses the key, or the store is an old one.
+    pub fn unknown_own_message(&self, log: &str) {
+        self.unknown_own_messages.with_label_values(&[log]).inc();
     }
 
     /// Slots that a learner's view is behind its log.
@@ -445,6 +457,7 @@ mod tests {
         metrics.caught("mallory");
         metrics.set_view_lag("red+blue", "red", 3);
         metrics.set_silent("red", true);
+        metrics.unknown_own_message("red");
         metrics
     }
 
@@ -469,6 +482,7 @@ mod tests {
             "hpaxos_caught{acceptor=\"mallory\"} 1",
             "hpaxos_view_lag_slots{learner=\"red\",log=\"red+blue\"} 3",
             "hpaxos_silent{log=\"red\"} 1",
+            "hpaxos_unknown_own_messages_total{log=\"red\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

@@ -4,7 +4,6 @@ use crate::folder::{NetworkFile, NodeEntry, Prepared};
 use crate::links::Links;
 use crate::process::{Process, Usage, end_of};
 use crate::topology::Topology;
-use crate::traitor;
 use anyhow::{Context, Result, bail};
 use hpaxos_learner_graph::AcceptorSet;
 use hpaxos_node::client::Client;
@@ -33,6 +32,8 @@ pub struct Options {
     pub trace: bool,
     /// Whether nodes reach each other without forwarders.
     pub direct: bool,
+    /// Whether nodes are to see an error, and not be ended by the system, where their files may grow no more.
+    pub full_disks: bool,
 }
 
 /// How a node is.
@@ -243,6 +244,13 @@ impl Fleet {
             }
         };
         let arguments: Vec<&OsStr> = arguments.iter().map(AsRef::as_ref).collect();
+        let ignored = ["-c", "trap '' XFSZ; exec \"$0\" \"$@\""].map(OsStr::new);
+        let wrapped: Vec<&OsStr> =
+            ignored.into_iter().chain([program.as_os_str()]).chain(arguments.clone()).collect();
+        let (program, arguments) = match self.options.full_disks {
+            true => (Path::new("/bin/bash"), wrapped),
+            false => (program.as_path(), arguments),
+        };
         let process = Process::start(program, &arguments, &log, &addresses).await;
         let process = process.with_context(|| format!("{name} does not start"))?;
         self.route(place, &process.addresses.p2p)?;
@@ -254,18 +262,14 @@ impl Fleet {
         self.write_network()
     }
 
-    /// Leads the links to a node to where it listens. One with several faces shows each to its share of the others.
-    fn route(&self, place: usize, faces: &[String]) -> Result<()> {
+    /// Leads the links to a node to where it listens.
+    fn route(&self, place: usize, listening: &[String]) -> Result<()> {
         let Some(links) = &self.links else { return Ok(()) };
-        let faces: Vec<SocketAddr> =
-            faces.iter().map(|address| socket_address(address)).collect::<Result<_>>()?;
         let to = &self.nodes[place].name;
-        if faces.is_empty() {
-            bail!("{to} listens nowhere");
-        }
-        let others = self.nodes.iter().map(|node| node.name.as_str()).filter(|name| name != to);
-        for (from, face) in traitor::faces(others, faces.len()) {
-            links.set_target(from, to, faces[face]);
+        let address = listening.first().with_context(|| format!("{to} listens nowhere"))?;
+        let address = socket_address(address)?;
+        for from in self.nodes.iter().filter(|node| node.name != *to) {
+            links.set_target(&from.name, to, address);
         }
         Ok(())
     }
@@ -318,6 +322,23 @@ impl Fleet {
         }
     }
 
+    /// From now on no file of a node may grow beyond so many bytes, as if its disk were full, until it is restarted.
+    ///
+    /// # Errors
+    /// If it is not up, or the system does not allow it.
+    pub fn limit_files(&mut self, name: &str, bytes: u64) -> Result<()> {
+        let place = self.place(name)?;
+        match &self.nodes[place].state {
+            State::Up(process) => process.limit_files(bytes),
+            other => bail!("{name} is {}: only a node that is up writes files", other.word()),
+        }
+    }
+
+    /// The program `hpaxos`.
+    pub fn hpaxos(&self) -> &Path {
+        &self.options.hpaxos
+    }
+
     /// Lets a paused node go on; stops any other, if it runs, and starts it.
     ///
     /// # Errors
@@ -346,11 +367,6 @@ impl Fleet {
         let place = self.place(name)?;
         if self.prepared.graph.acceptor(name).is_none() {
             bail!("{name} only follows: it signs nothing that others heed");
-        }
-        if self.links.is_none() {
-            bail!(
-                "with --direct nobody can be shown two faces: there are no links to lead elsewhere"
-            );
         }
         let node = &mut self.nodes[place];
         node.is_byzantine = true;

@@ -3,7 +3,7 @@
 //! ```text
 //!  topology ─▶ folder: keys, graph, genesis ─▶ fleet: processes, and links between them ◀─ control: kill, partition, …
 //!                                                │
-//!                    story, load ─▶ clients ─────┤
+//!         story, load, registers ─▶ clients ─────┤ ◀─ nemesis
 //!                                                └─▶ traces ─▶ verdict;  figures ─▶ show
 //! ```
 
@@ -15,9 +15,12 @@ pub mod fleet;
 pub mod folder;
 pub mod links;
 pub mod load;
+pub mod nemesis;
 pub mod process;
+pub mod registers;
 pub mod show;
 pub mod story;
 pub mod topology;
 pub mod traitor;
 pub mod verdict;
+pub mod watchdog;

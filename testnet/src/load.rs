@@ -53,8 +53,37 @@ pub struct Counts {
     pub open: Vec<BundleId>,
     /// From the time at which a bundle was due to its commit, in microseconds.
     pub latencies_us: Vec<u32>,
+    /// With different outcomes on chains.
+    pub split: Vec<BundleId>,
     /// The last refusal.
     pub last_refusal: Option<String>,
+}
+
+/// What became of one bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The same on all chains.
+    Whole(Status),
+    /// Not the same on all chains; one of them.
+    Split(Status),
+}
+
+impl Outcome {
+    /// On the first chain.
+    pub fn status(self) -> Status {
+        match self {
+            Outcome::Whole(status) | Outcome::Split(status) => status,
+        }
+    }
+}
+
+impl Target {
+    /// A node for the bundle of this number; none if none is up.
+    pub fn client(&self, number: u64) -> Option<Client> {
+        let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
+        let place = number.checked_rem(clients.len() as u64)?;
+        Some(clients[place as usize].clone())
+    }
 }
 
 /// Running load.
@@ -111,9 +140,9 @@ impl Load {
         for id in open {
             let rest = deadline.saturating_duration_since(Instant::now());
             // Any node will do; the one that took it may be down.
-            let status = clients.iter().find_map(|client| settled(client, &id, rest));
-            match status {
-                Some(status) => counts.settle(status),
+            let outcome = clients.iter().find_map(|client| settled(client, &id, rest));
+            match outcome {
+                Some(outcome) => counts.settle(id, outcome),
                 None => counts.open.push(id),
             }
         }
@@ -122,8 +151,16 @@ impl Load {
 }
 
 impl Counts {
-    fn settle(&mut self, status: Status) {
-        match status {
+    /// How many have an outcome.
+    pub fn settled(&self) -> u64 {
+        self.committed + self.aborted + self.expired
+    }
+
+    fn settle(&mut self, id: BundleId, outcome: Outcome) {
+        if let Outcome::Split(_) = outcome {
+            self.split.push(id);
+        }
+        match outcome.status() {
             Status::Committed => self.committed += 1,
             Status::Aborted | Status::Duplicate => self.aborted += 1,
             Status::Expired => self.expired += 1,
@@ -138,12 +175,16 @@ impl Counts {
 }
 
 /// The outcome of a bundle, if it has one on all chains.
-fn settled(client: &Client, id: &BundleId, wait: Duration) -> Option<Status> {
+pub fn settled(client: &Client, id: &BundleId, wait: Duration) -> Option<Outcome> {
     let receipt = client.receipt(id, wait).ok()??;
     let mut statuses = receipt.chains.values().map(|chain| chain.status);
     let first = statuses.next()?;
-    let all = first != Status::Pending && statuses.all(|status| status != Status::Pending);
-    all.then_some(first)
+    let rest: Vec<Status> = statuses.collect();
+    if first == Status::Pending || rest.contains(&Status::Pending) {
+        return None;
+    }
+    let same = rest.iter().all(|status| *status == first);
+    Some(if same { Outcome::Whole(first) } else { Outcome::Split(first) })
 }
 
 impl Shared {
@@ -153,12 +194,6 @@ impl Shared {
 
     fn clients(&self) -> Vec<Client> {
         self.target.clients.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn client(&self, number: u64) -> Option<Client> {
-        let clients = self.target.clients.read().unwrap_or_else(PoisonError::into_inner);
-        let place = number.checked_rem(clients.len() as u64)?;
-        Some(clients[place as usize].clone())
     }
 
     fn work(&self) {
@@ -181,7 +216,7 @@ impl Shared {
 
     fn send(&self, number: u64, due: Instant) {
         let bundle = self.bundle(number);
-        let Some(client) = self.client(number) else {
+        let Some(client) = self.target.client(number) else {
             self.counts().refuse("no node is up".into());
             thread::sleep(NAP);
             return;
@@ -192,12 +227,12 @@ impl Shared {
             self.counts().refuse(error.to_string());
             return;
         }
-        let status = settled(&client, &id, PATIENCE);
+        let outcome = settled(&client, &id, PATIENCE);
         let latency = due.elapsed();
         let mut counts = self.counts();
-        match status {
-            Some(status) => {
-                counts.settle(status);
+        match outcome {
+            Some(outcome) => {
+                counts.settle(id, outcome);
                 counts.latencies_us.push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
             }
             None => counts.open.push(id),

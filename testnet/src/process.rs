@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 pub use rustix::process::Signal;
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, kill_process, prlimit};
 use serde::Deserialize;
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -106,6 +106,16 @@ impl Process {
         send(self.pid, signal)
     }
 
+    /// Lets no file that it writes grow beyond so many bytes.
+    ///
+    /// # Errors
+    /// If it is not there any more.
+    pub fn limit_files(&self, bytes: u64) -> Result<()> {
+        let limit = Rlimit { current: Some(bytes), maximum: None };
+        prlimit(Some(number(self.pid)?), Resource::Fsize, limit)?;
+        Ok(())
+    }
+
     /// Lets it stop in order, and waits until it has.
     ///
     /// # Errors
@@ -139,8 +149,11 @@ impl Process {
 /// # Errors
 /// If it is not there.
 pub fn send(pid: u32, signal: Signal) -> Result<()> {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no process number")?;
-    Ok(kill_process(pid, signal)?)
+    Ok(kill_process(number(pid)?, signal)?)
+}
+
+fn number(pid: u32) -> Result<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw).context("no process number")
 }
 
 /// The end of a log, for people.

@@ -34,8 +34,20 @@ pub fn judge(
             _ => failed.join("; "),
         },
     });
-    let open = counts.open.len();
-    let settled = counts.committed + counts.aborted + counts.expired;
+    let graph = &fleet.prepared.graph;
+    let all_entangled = graph.every_log().iter().all(|log| {
+        let connections = log.connections(&fleet.byzantine());
+        log.learners().iter().all(|learner| connections.connected(learner) == log.learners())
+    });
+    judged.push(Judged {
+        name: "atomic".into(),
+        holds: counts.split.is_empty() || !all_entangled,
+        detail: match counts.split.first() {
+            Some(id) => format!("bundle {id} has different outcomes on its chains"),
+            None => format!("{} bundles had one outcome on all chains", counts.settled()),
+        },
+    });
+    let (open, settled) = (counts.open.len(), counts.settled());
     let such = counts.open.first().map_or(String::new(), |id| format!(", such as {id}"));
     judged.push(Judged {
         name: "accounted".into(),

@@ -250,6 +250,11 @@ fn a_traitor_is_caught_and_a_partition_heals() {
     assert_eq!(evidence.acceptor.as_deref(), Some("v5"));
     assert_eq!(evidence.messages.map(|pair| pair.len()), Some(2));
     wait_for("v5 to be named", || (net.client("v3").graph().ok()?.caught == ["v5"]).then_some(()));
+    for behaviour in ["withhold", "spam"] {
+        net.act(&["byzantine", "v5", behaviour]);
+        let blue = net.height("v3", "red+blue", "blue");
+        wait_for(behaviour, || (net.height("v3", "red+blue", "blue") > blue + 20).then_some(()));
+    }
     net.act(&["partition", "v1,v2 | v3,v4,v5,v6,v7,v8"]);
     net.act(&["heal"]);
     let red = net.height("v1", "red+blue", "red");
@@ -258,6 +263,22 @@ fn a_traitor_is_caught_and_a_partition_heals() {
     net.act(&["restart", "v6"]);
     wait_for("v6", || net.logs("v6"));
     net.down().passed();
+}
+
+/// The short form of `make soak`.
+#[test]
+fn a_network_stands_its_nemesis() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = "--no-story --load 20/s --nemesis 7 --strike-every 2s --for 16s";
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let said = Net::launch(folder.path(), &arguments).end();
+    let properties = said.answer["properties"].as_array().unwrap();
+    let violated = properties.iter().filter(|it| it["holds"] == false).map(|it| &it["name"]);
+    // How long nobody gets on says something where nothing else runs, as with `make soak`.
+    let violated: Vec<_> = violated.filter(|name| **name != "alive").collect();
+    assert!(violated.is_empty(), "{violated:?}\n{}\n{:#}", said.told, said.answer);
+    let compared = properties.iter().find(|it| it["name"] == "linearizable").unwrap();
+    assert!(!compared["detail"].as_str().unwrap().starts_with("0 "), "{compared}");
 }
 
 #[test]

@@ -166,3 +166,45 @@ fn who_lost_the_store_is_silent_until_that_is_safe() {
     comes_back(&net, "v2", "it is not the one");
     ends_well(net);
 }
+
+#[test]
+fn a_chain_that_is_dead_for_good_is_waived() {
+    let folder = tempfile::tempdir().unwrap();
+    let acceptors = ["v1", "v2", "v3", "v4", "v5"];
+    let declared: String = acceptors.map(|name| format!("[acceptors.{name}]\n")).concat();
+    let graph = format!(
+        "version = 1\n{declared}[learners.red]\nquorum = {{ at-least = 3, of = {:?} }}\n\
+         [learners.blue]\nquorum = {{ at-least = 3, of = {acceptors:?} }}\n\
+         [[edges]]\nbetween = [\"red\", \"blue\"]\nsafe = \"overlap\"\n\
+         [logs.\"red+blue\"]\nlearners = [\"red\", \"blue\"]\n",
+        &acceptors[..3]
+    );
+    fs::write(folder.path().join("graph.toml"), graph).unwrap();
+    let topology = folder.path().join("topology.toml");
+    let text = "version = 1\ngraph = \"graph.toml\"\n[config.consensus]\nidle_slot_ms = 100\n";
+    fs::write(&topology, text).unwrap();
+    let net = Net::up(folder.path(), &["--topology", topology.to_str().unwrap(), "--no-story"]);
+    wait_for("a decision", || (net.height("v5", "red+blue", "blue") > 2).then_some(()));
+    // Without v1 red is dead; and v5 is about to lose its store.
+    for node in ["v1", "v5"] {
+        net.act(&["kill", node]);
+    }
+    hpaxos(&net, &["store", "reset"], "v5");
+    net.act(&["restart", "v5"]);
+    // Blue says how far it is, and red cannot.
+    let of_log = |log: &str| net.logs("v5").map(|logs| logs.logs[log].silent.clone());
+    let known = |log: &str| of_log(log).map(|silent| silent.is_none_or(|it| it.through.is_some()));
+    wait_for("blue", || known("blue")?.then_some(()));
+    assert_eq!(known("red+blue"), Some(false));
+
+    net.act(&["kill", "v5"]);
+    let config = net.folder().home_path("v5").join("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let waived = text.replace("[consensus]\n", "[consensus]\nwaived = [\"red\"]\n");
+    assert_ne!(text, waived);
+    fs::write(&config, waived).unwrap();
+    net.act(&["restart", "v5"]);
+    wait_for("v5 to sign again", || of_log("red+blue")?.is_none().then_some(()));
+    assert_eq!(net.client("v4").graph().unwrap().caught, [""; 0]);
+    net.down();
+}

@@ -102,7 +102,7 @@ fn who_lacks_what_the_others_let_go_of_begins_with_a_snapshot() {
     fs::remove_dir_all(net.folder().home_path("follower-1").join("store")).unwrap();
     wait_for("the others to let go", || {
         let begun = |node: &&str| begins(&net, node) > missed;
-        ["v1", "v2", "v3"].iter().all(|node| begun(&node)).then_some(())
+        ["v1", "v2", "v3"].iter().all(begun).then_some(())
     });
     // A bundle whose slot is gone has no receipt any more, and who asks is told why.
     match net.client("v1").receipt(&ids[0], Duration::ZERO) {

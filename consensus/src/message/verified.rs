@@ -31,12 +31,7 @@ impl<T: Signed> Verified<T> {
     }
 
     /// Signs `content`, which `signer` makes.
-    pub(crate) fn sign(
-        content: T,
-        network: &NetworkId,
-        signer: AcceptorId,
-        key: &dyn Signer,
-    ) -> Self {
+    pub fn sign(content: T, network: &NetworkId, signer: AcceptorId, key: &dyn Signer) -> Self {
         let id = content.id(network);
         let signature = key.sign(&signing_bytes(&content, &id));
         Verified { id, signer, signature, content }

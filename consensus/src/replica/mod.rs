@@ -10,6 +10,7 @@
 
 mod amnesia;
 mod event;
+mod parked;
 mod progress;
 mod recovery;
 mod window;
@@ -27,6 +28,7 @@ use crate::record::Record;
 use crate::rules::Mutant;
 use amnesia::Amnesia;
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
+use parked::Parked;
 use progress::Progress;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -40,8 +42,7 @@ pub struct Replica {
     decided: BTreeMap<LearnerId, Progress>,
     /// Of each learner, the slots for which there is a certificate.
     certified: BTreeMap<LearnerId, Progress>,
-    /// Slots that are on disk only, with their bytes there.
-    parked: BTreeMap<Slot, u64>,
+    parked: Parked,
     /// Slots that were parked when the last batch ended: what was said in them is still to be told.
     leaving: BTreeMap<Slot, Instance>,
     /// Parked slots that were brought back.
@@ -76,7 +77,7 @@ impl Replica {
             instances: BTreeMap::new(),
             decided: none(),
             certified: none(),
-            parked: BTreeMap::new(),
+            parked: Parked::default(),
             leaving: BTreeMap::new(),
             revived: VecDeque::new(),
             looked_at: BTreeSet::new(),
@@ -161,7 +162,7 @@ impl Replica {
 
     /// The parked slots.
     pub fn parked_slots(&self) -> impl Iterator<Item = Slot> + '_ {
-        self.parked.keys().copied()
+        self.parked.slots()
     }
 
     /// The first slot that `learner` has not decided.
@@ -191,7 +192,7 @@ impl Replica {
 
     /// Whether parked slots are so many that no new slot is opened.
     pub fn is_full(&self) -> bool {
-        self.parked.values().sum::<u64>() > self.config.parked_bytes_max
+        self.parked.total() > self.config.parked_bytes_max
     }
 
     /// What it was told when it was made.
@@ -269,7 +270,7 @@ impl Replica {
             && !self.amnesia.silences(slot)
             && !self.instances.contains_key(&slot)
             && !self.is_retired(slot)
-            && !self.parked.contains_key(&slot)
+            && !self.parked.contains(slot)
             && !self.loading.contains_key(&slot)
     }
 

@@ -4,6 +4,7 @@
 //! parked, and read when somebody asks about them.
 
 use super::Replica;
+use super::parked::Parked;
 use crate::config::{Config, Memory};
 use crate::engine::Effects;
 use crate::ids::Slot;
@@ -62,7 +63,7 @@ impl Recovery {
         bytes: impl Fn(Slot) -> u64,
         out: &mut Effects,
     ) -> Replica {
-        let parked: BTreeMap<Slot, u64> = self.parked().map(|slot| (slot, bytes(slot))).collect();
+        let parked: Parked = self.parked().map(|slot| (slot, bytes(slot))).collect();
         let mut slots: BTreeMap<Slot, Vec<Record>> = BTreeMap::new();
         for record in records {
             if let Some(slot) = record.slot() {

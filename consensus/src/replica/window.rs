@@ -115,7 +115,7 @@ impl Replica {
         // Slots that the window passed without their being opened here: this node is behind in them.
         let mut is_behind = false;
         for slot in (self.passed.0..bottom.0).map(Slot) {
-            if self.may_open(slot) && !self.parked.contains_key(&slot) {
+            if self.may_open(slot) && !self.parked.contains(slot) {
                 self.parked.insert(slot, 0);
                 is_behind = true;
             }
@@ -129,7 +129,7 @@ impl Replica {
         let known = self.seen.max(self.frontier());
         let top = Slot(self.window_top().0.min(known.0.saturating_sub(1)));
         for slot in (bottom.0..=top.0).map(Slot) {
-            let stored = self.parked.contains_key(&slot) || self.loading.contains_key(&slot);
+            let stored = self.parked.contains(slot) || self.loading.contains_key(&slot);
             if slot < known && !stored && self.may_open(slot) && !self.is_full() {
                 self.open(slot, out);
                 if let Some(instance) = self.instances.get(&slot) {
@@ -197,7 +197,7 @@ impl Replica {
 
     /// A parked slot is in memory again.
     pub(super) fn revive(&mut self, slot: Slot, out: &mut Effects) {
-        self.parked.remove(&slot);
+        self.parked.remove(slot);
         if slot < self.window_bottom() {
             self.revived.push_back(slot);
         }
@@ -237,7 +237,7 @@ impl Replica {
         let wanted = self.wanted();
         self.looked_at.retain(|slot| wanted.contains(slot));
         for slot in wanted {
-            if self.parked.contains_key(&slot) {
+            if self.parked.contains(slot) {
                 self.ask_for(slot, out);
             } else {
                 self.look_at(slot, out);
@@ -263,7 +263,7 @@ impl Replica {
         if self.is_retired(slot) {
             out.store.push(Record::Retired { slot });
             self.instances.remove(&slot);
-            let parked = self.parked.remove(&slot).is_some();
+            let parked = self.parked.remove(slot);
             let revived = self.revived.len();
             self.revived.retain(|revived| *revived != slot);
             if self.revived.len() < revived || parked {

@@ -67,6 +67,8 @@ struct Resting {
     _lock: Lock,
     network: Network,
     owner: [u8; 32],
+    /// Whether the node is a validator.
+    signs: bool,
     logs: Vec<Arc<Trust>>,
     depth: u64,
 }
@@ -81,11 +83,14 @@ impl Resting {
         let me = home.me(&config, &network.graph, key)?;
         let logs = logs_of(&network.graph, me, &config)?;
         let depth = config.consensus.depth;
-        Ok(Resting { home, _lock: lock, network, owner: key.0, logs, depth })
+        let signs = me.is_some();
+        Ok(Resting { home, _lock: lock, network, owner: key.0, signs, logs, depth })
     }
 
     fn store(&self) -> anyhow::Result<Store> {
-        let store = Store::open_to_read(&self.home.store_path(), self.network.id, &self.owner);
+        let guard = self.signs.then(|| self.home.guard_path());
+        let folder = self.home.store_path();
+        let store = Store::open_to_read(&folder, guard.as_deref(), self.network.id, &self.owner);
         store.map_err(|error| with_way_back(&self.home, error))
     }
 }

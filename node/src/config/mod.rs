@@ -142,8 +142,7 @@ pub enum LogFormat {
 impl Config {
     /// The settings of the node called `name`, with defaults for everything else.
     pub fn new(name: &str) -> Self {
-        read::parse(&Self::text(name), Path::new("config.toml"))
-            .expect("the defaults are a configuration")
+        Self::of_text(&Self::text(name)).expect("the defaults are a configuration")
     }
 
     /// Reads the file at `path`, and the environment.
@@ -152,6 +151,14 @@ impl Config {
     /// The first thing that is wrong, where, and what would be right.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         read::read(path)
+    }
+
+    /// Reads the text of a file, without the environment.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn of_text(text: &str) -> Result<Self, ConfigError> {
+        read::parse(text, Path::new("config.toml"))
     }
 
     /// A `config.toml` for the node called `name`: every key, documented, with its default.

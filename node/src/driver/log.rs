@@ -30,6 +30,7 @@ pub(super) struct LogDriver {
     pub index: LogIndex,
     pub trust: Arc<Trust>,
     pub replica: Replica,
+    /// What the replica wants done: nothing of it may leave before [`super::commit::commit`].
     pub effects: Effects,
     /// What the replica is to see next.
     pub queue: VecDeque<Event>,
@@ -61,8 +62,12 @@ pub(super) struct LogDriver {
     touched: bool,
 }
 
-/// A replica as the store left it. Of slots that are parked no more is read than that they are there.
-fn recover(
+/// A replica as the store left it. Of slots that are parked no more is read than that they are there, and of those that are
+/// retired only how many there are.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn recover(
     config: Config,
     index: LogIndex,
     store: &Store,
@@ -70,7 +75,9 @@ fn recover(
 ) -> Result<Replica, StoreError> {
     let trust = config.trust.clone();
     let mut recovery = Recovery::new(config);
-    for record in store.progress(index, trust.schedule()) {
+    let retired = store.retired_below(index)?;
+    (0..retired.0).for_each(|slot| recovery.note(&Record::Retired { slot: Slot(slot) }));
+    for record in store.progress(index, retired, trust.schedule()) {
         recovery.note(&record?);
     }
     let from = recovery.needed_from();
@@ -201,18 +208,28 @@ impl LogDriver {
 
     /// Adds what must be stored to a turn.
     pub fn store(&mut self, store: &Store, turn: &mut Turn) -> Result<(), StoreError> {
+        let mut has_retired = false;
         for record in self.effects.store.drain(..) {
             store.put_record(turn, self.index, self.records, &record)?;
             self.records += 1;
             if let Record::Retired { slot } = record {
                 self.values.forget(slot);
+                has_retired = true;
             }
+        }
+        if has_retired {
+            // A slot is retired when all learners have a certificate for it.
+            let learners = self.trust.learners().iter();
+            let below = learners.map(|learner| self.replica.next_uncertified(learner)).min();
+            store.put_retired_below(turn, self.index, below.unwrap_or_default());
         }
         for fault in &self.effects.faults {
             match fault {
                 Fault::Proven(evidence) => store.put_evidence(turn, self.index, evidence),
                 Fault::OwnMessageUnknown { id } => {
-                    let why = format!("it does not know message {id}, which this key signed");
+                    let why = format!(
+                        "it does not know message {id}, which this key signed: it is an old one, or somebody else uses the key"
+                    );
                     let loss = Loss { why, opened: self.replica.opened().0 };
                     store.put_loss(turn, self.index, &loss);
                     self.loss = Some(loss);

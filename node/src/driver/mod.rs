@@ -4,7 +4,12 @@
 //! takes long happens elsewhere: signatures and blocks are checked before they come here, blocks are executed after.
 
 mod certificates;
+mod commit;
+#[cfg(test)]
+mod crash_points;
 mod log;
+#[cfg(test)]
+mod long_log;
 mod opening;
 mod release;
 mod status;
@@ -12,7 +17,7 @@ mod timers;
 mod tracer;
 mod values;
 
-pub use log::LogSetting;
+pub use log::{LogSetting, recover};
 pub use status::{EngineStatus, LogStatus, Silent};
 pub use tracer::{Detail, Tracer};
 
@@ -22,7 +27,8 @@ use crate::judge::{Judge, Judged};
 use crate::mempool::Mempool;
 use crate::metrics::{Direction, Metrics};
 use crate::network::{Bytes, Network};
-use crate::store::{LogIndex, Store, StoreError, Turn};
+use crate::store::{LogIndex, Store, StoreError};
+use commit::commit;
 use hpaxos_consensus::message::Packet;
 use hpaxos_consensus::{Event, Peer, Slot, ValueHash};
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerGraph, LearnerId};
@@ -347,22 +353,10 @@ impl Driver {
     /// once goes into the next batch.
     fn settle(&mut self) -> Result<(), StoreError> {
         loop {
-            let mut turn = Turn::default();
-            for driver in &mut self.logs {
-                driver.settle(self.parts.tracer.as_ref());
-                driver.store(&self.parts.store, &mut turn)?;
-            }
-            if let Some(tracer) = &self.parts.tracer {
-                tracer.settle();
-            }
-            if !turn.is_empty() {
-                let started = Instant::now();
-                let records = turn.records();
-                self.parts.store.commit(turn)?;
-                self.parts.metrics.store_committed(records, started.elapsed());
-            }
-            for index in self.log_indices() {
-                self.release(index)?;
+            let Parts { store, tracer, metrics, .. } = &self.parts;
+            let free = commit(&mut self.logs, store, tracer.as_ref(), metrics)?;
+            for (index, effects) in self.log_indices().zip(free) {
+                self.release(index, effects)?;
             }
             if self.logs.iter().all(|driver| driver.queue.is_empty()) {
                 return Ok(());

@@ -8,18 +8,21 @@ use crate::metrics::Direction;
 use crate::store::{LogIndex, StoreError};
 use crate::wire::Frame;
 use hpaxos_consensus::message::{Body, Packet};
-use hpaxos_consensus::{Decision, Event, Fault, Request, Target};
+use hpaxos_consensus::{Decision, Effects, Event, Fault, Request, Target};
 use rand::Rng;
 use std::time::Instant;
 use tracing::{debug, error, warn};
 
 impl Driver {
-    /// Lets go of everything of a log that waited for the disk.
+    /// Lets go of what of a log waited for the disk.
     ///
     /// # Errors
     /// If the store cannot be read: then nothing more may leave the node.
-    pub(super) fn release(&mut self, log: LogIndex) -> Result<(), StoreError> {
-        let mut effects = std::mem::take(&mut self.logs[usize::from(log.0)].effects);
+    pub(super) fn release(
+        &mut self,
+        log: LogIndex,
+        mut effects: Effects,
+    ) -> Result<(), StoreError> {
         for (target, packet) in effects.send.drain(..) {
             self.send(log, target, &packet);
         }
@@ -145,6 +148,7 @@ impl Driver {
                 warn!(log = name, ?from, signer, %id, %flaw, "refused an ill-formed message");
             }
             Fault::OwnMessageUnknown { id } => {
+                self.parts.metrics.unknown_own_message(name);
                 if let Some(tracer) = &self.parts.tracer {
                     tracer.lost();
                 }

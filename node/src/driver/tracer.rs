@@ -320,9 +320,6 @@ impl Tracer {
 
     /// There is proof against an acceptor.
     pub(super) fn caught(&self, evidence: &Evidence, log: &str) {
-        if !self.is_full() {
-            return;
-        }
         let slot = evidence.messages[0].place.slot;
         let ids = evidence.messages.each_ref().map(|message| message.id());
         let acceptor = self.shared.graph.acceptor_name(evidence.acceptor()).to_owned();

@@ -68,7 +68,11 @@ impl KeyFile {
         Self::decode(&bytes).map_err(|why| KeyError::Malformed { path: path.to_owned(), why })
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, String> {
+    /// What the bytes of a file say.
+    ///
+    /// # Errors
+    /// Why they are no key file.
+    pub fn decode(bytes: &[u8]) -> Result<Self, String> {
         if bytes.len() > BYTES_MAX {
             return Err(format!("it is longer than {BYTES_MAX} bytes"));
         }

@@ -79,6 +79,12 @@ impl Hello {
     }
 }
 
+/// What is kept of a peer's hello to a node of this network, if it is one: its name and its agent.
+pub fn read_hello(network: NetworkId, frame: &[u8]) -> Option<[String; 2]> {
+    let hello = Hello::new(network, "").judge(frame).ok()?;
+    Some([hello.name, hello.agent])
+}
+
 /// What is fit for a line of the log.
 fn short(text: &str) -> String {
     let printable = text.chars().filter(|c| !c.is_control());

@@ -40,6 +40,8 @@ pub use exchange::{ANSWER_BYTES_MAX, AskError, REQUEST_BYTES_MAX};
 pub use frames::FRAME_BYTES_MAX;
 pub use gossip::BUNDLE_BYTES_MAX;
 pub use handle::Network;
+#[doc(hidden)]
+pub use hello::read_hello;
 pub use hpaxos_consensus::Peer;
 pub use intake::{Intake, Refused, Verdict};
 pub use libp2p::bytes::Bytes;

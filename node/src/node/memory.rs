@@ -26,7 +26,7 @@ pub(super) fn open(setup: &Setup, logs: &[Arc<Trust>]) -> Result<Store, NodeErro
     let there = fs::read_dir(&setup.store).is_ok_and(|mut files| files.next().is_some());
     // The first start may have been cut off at any point; what was there at a later one has to be there.
     let store = match &guard {
-        Some(_) if there => Store::open_existing(&setup.store, network, &owner)?,
+        Some(_) if there => Store::open_existing(&setup.store, guard_path, network, &owner)?,
         _ => Store::open(&setup.store, network, &owner)?,
     };
     let Some(guard_path) = guard_path else {
@@ -126,6 +126,7 @@ fn why_lost(
             None => warn!(log, "the guard knows a log that this node does not run"),
         }
     }
-    let forgot = name.is_some_and(|name| store.changes() < Mark::read(path, name));
+    let synced = name.and_then(|name| Mark::read(path, name));
+    let forgot = synced.is_some_and(|synced| store.changes() < synced);
     Ok(forgot.then(|| "its last changes are missing".to_owned()))
 }

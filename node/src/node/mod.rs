@@ -4,7 +4,7 @@ mod memory;
 mod running;
 mod threads;
 
-pub use running::{NodeError, Running, Setup};
+pub use running::{NodeError, Running, Setup, network_config};
 
 use crate::config::Config;
 use crate::driver::EngineStatus;

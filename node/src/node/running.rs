@@ -186,7 +186,8 @@ impl Running {
             snapshots,
             metrics: metrics.clone(),
         };
-        let (network, listening) = Network::start(network_config(&setup), Arc::new(intake)).await?;
+        let of_network = network_config(config, &setup.network, setup.me, &setup.key);
+        let (network, listening) = Network::start(of_network, Arc::new(intake)).await?;
 
         let settings = logs.iter().enumerate().map(|(index, trust)| {
             let me = setup.me.filter(|me| trust.acceptors().contains(*me));
@@ -349,11 +350,17 @@ fn tracer(
     tracer.map(Some).map_err(|error| NodeError::Trace { path: path.clone(), error })
 }
 
-fn network_config(setup: &Setup) -> NetworkConfig {
-    let graph = &setup.network.graph;
+/// How a node of a network is connected, as its settings say.
+pub fn network_config(
+    config: &Config,
+    network: &home::Network,
+    me: Option<AcceptorId>,
+    key: &SigningKey,
+) -> NetworkConfig {
+    let graph = &network.graph;
     let declared = graph.declarations().acceptors.iter();
     let validators = graph.acceptors().iter().zip(declared);
-    let others = validators.filter(|(acceptor, _)| Some(*acceptor) != setup.me);
+    let others = validators.filter(|(acceptor, _)| Some(*acceptor) != me);
     let validators = others.filter_map(|(acceptor, declared)| {
         Some(Validator {
             acceptor,
@@ -362,13 +369,13 @@ fn network_config(setup: &Setup) -> NetworkConfig {
             addresses: declared.addresses.iter().filter_map(|one| one.parse().ok()).collect(),
         })
     });
-    let p2p = &setup.config.p2p;
+    let p2p = &config.p2p;
     let followers = &p2p.followers;
     let allowed = followers.allow.iter().filter_map(|key| crate::network::peer_id(&key.0));
     NetworkConfig {
-        identity: setup.key.clone(),
-        network: setup.network.id,
-        name: setup.config.name.clone(),
+        identity: key.clone(),
+        network: network.id,
+        name: config.name.clone(),
         validators: validators.collect(),
         listen: p2p.listen.clone(),
         logs: graph.every_log().iter().map(|log| LogName(log.name().into())).collect(),

@@ -82,6 +82,26 @@ impl Store {
         self.database.latest_sequence_number()
     }
 
+    /// How often it was synced since it was opened.
+    #[cfg(test)]
+    pub fn syncs(&self) -> u64 {
+        self.figure("rocksdb.wal.synced")
+    }
+
+    /// How many rows were walked over since it was opened.
+    #[cfg(test)]
+    pub fn walked(&self) -> u64 {
+        self.figure("rocksdb.number.db.seek.found") + self.figure("rocksdb.number.db.next.found")
+    }
+
+    #[cfg(test)]
+    fn figure(&self, name: &str) -> u64 {
+        let figures = self.database.property_value("rocksdb.options-statistics").unwrap().unwrap();
+        let mut words = figures.lines().map(|line| line.split(' '));
+        let mut line = words.find(|words| words.clone().next() == Some(name)).unwrap();
+        line.next_back().unwrap().parse().unwrap()
+    }
+
     /// One more than the highest slot of a log of which something is stored.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod error;
 mod history;
 mod identity;
 mod keys;
+mod opening;
 mod options;
 mod records;
 mod views;
@@ -28,7 +29,6 @@ use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
 use keys::{block_key, evidence_key, read_record_key};
 use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
 use std::panic::resume_unwind;
-use std::path::Path;
 use std::sync::OnceLock;
 use tokio::sync::watch;
 
@@ -49,8 +49,6 @@ const CERTIFICATES: &str = "certificates";
 const EVIDENCE: &str = "evidence";
 /// Version, network, owner, name, count, losses, and bundles that waited when the node stopped.
 const META: &str = "meta";
-/// The file of a database that says which of the others count.
-const CURRENT: &str = "CURRENT";
 const FAMILIES: [&str; 7] = [MESSAGES, DECISIONS, BLOCKS, VIEWS, CERTIFICATES, EVIDENCE, META];
 
 /// A log, as this node numbers it.
@@ -112,88 +110,6 @@ pub fn signer(message: &Message, schedule: &Schedule) -> AcceptorId {
 }
 
 impl Store {
-    /// Opens the store in a folder, or makes one, for a network and the node with a public key.
-    ///
-    /// # Errors
-    /// If it is not this node's, of a newer version, damaged, or cannot be read or written.
-    pub fn open(folder: &Path, network: NetworkId, owner: &[u8; 32]) -> Result<Self, StoreError> {
-        let (options, families) = options::of(options::Missing::Made);
-        let database = DB::open_cf_descriptors(&options, folder, families)?;
-        let mut store = Store::of(database, network);
-        match store.check_owner(owner)? {
-            None => {
-                store.is_new = true;
-                store.write_owner(owner)?;
-            }
-            Some(version) => store.bring_up(version)?,
-        }
-        Ok(store)
-    }
-
-    /// Opens the store that has to be in a folder.
-    ///
-    /// # Errors
-    /// As [`Store::open`]; and if some of it is missing.
-    pub fn open_existing(
-        folder: &Path,
-        network: NetworkId,
-        owner: &[u8; 32],
-    ) -> Result<Self, StoreError> {
-        if !Store::is_at(folder) {
-            return Err(StoreError::Damaged(format!(
-                "{} is missing",
-                folder.join(CURRENT).display()
-            )));
-        }
-        let (options, families) = options::of(options::Missing::Refused);
-        let database = DB::open_cf_descriptors(&options, folder, families);
-        let (store, version) = Store::of(database.map_err(unopened)?, network).owned(owner)?;
-        store.bring_up(version)?;
-        Ok(store)
-    }
-
-    /// Opens a store that is there, to look at it: nothing on disk is changed.
-    ///
-    /// # Errors
-    /// As [`Store::open`]; and if there is none.
-    pub fn open_to_read(
-        folder: &Path,
-        network: NetworkId,
-        owner: &[u8; 32],
-    ) -> Result<Self, StoreError> {
-        if !Store::is_at(folder) {
-            return Err(StoreError::Missing(folder.to_owned()));
-        }
-        let (options, families) = options::of(options::Missing::Refused);
-        let database = DB::open_cf_descriptors_read_only(&options, folder, families, false);
-        match Store::of(database.map_err(unopened)?, network).owned(owner)? {
-            (store, VERSION) => Ok(store),
-            (_, older) => Err(StoreError::Older(older)),
-        }
-    }
-
-    fn of(database: DB, network: NetworkId) -> Self {
-        let failed = watch::Sender::new(None);
-        let (mark, generations) = (OnceLock::new(), views::Generations::default());
-        Store { database, network, is_new: false, mark, generations, failed }
-    }
-
-    fn owned(self, owner: &[u8; 32]) -> Result<(Self, u32), StoreError> {
-        match self.check_owner(owner)? {
-            Some(version) => Ok((self, version)),
-            None => Err(StoreError::Damaged("it does not say its version".into())),
-        }
-    }
-
-    /// Makes a store of an older version one of this version: in version 1 views had other rows. They are worked out again.
-    fn bring_up(&self, version: u32) -> Result<(), StoreError> {
-        if version < VERSION {
-            self.clear_views()?;
-            self.keep("version", &VERSION.to_be_bytes())?;
-        }
-        Ok(())
-    }
-
     /// Whether it was made just now.
     pub fn is_new(&self) -> bool {
         self.is_new
@@ -240,44 +156,6 @@ impl Store {
 
     fn read_key(&self, key: &[u8]) -> Result<(Slot, u64), StoreError> {
         read_record_key(key).ok_or_else(|| self.damaged("the key of a record cannot be read"))
-    }
-
-    /// Whether there is a store in a folder.
-    pub fn is_at(folder: &Path) -> bool {
-        folder.join(CURRENT).is_file()
-    }
-
-    fn write_owner(&self, owner: &[u8; 32]) -> Result<(), StoreError> {
-        let meta = self.family(META);
-        let mut batch = WriteBatch::default();
-        batch.put_cf(meta, b"version", VERSION.to_be_bytes());
-        batch.put_cf(meta, b"network", self.network.0);
-        batch.put_cf(meta, b"owner", owner);
-        batch.put_cf(meta, b"id", StoreId::random().0);
-        self.noted(self.database.write_opt(batch, &synced()))
-    }
-
-    /// Refuses what is not this node's. Its version; none if nobody's name is on it.
-    fn check_owner(&self, owner: &[u8; 32]) -> Result<Option<u32>, StoreError> {
-        let meta = self.family(META);
-        let Some(version) = self.database.get_cf(meta, b"version")? else { return Ok(None) };
-        let damaged = |what: &str| StoreError::Damaged(format!("its {what} cannot be read"));
-        let version: [u8; 4] = version.try_into().map_err(|_| damaged("version"))?;
-        let version = u32::from_be_bytes(version);
-        if version > VERSION {
-            return Err(StoreError::Version(version));
-        }
-        let found = self.database.get_cf(meta, b"network")?.unwrap_or_default();
-        let found = NetworkId(found.try_into().map_err(|_| damaged("network"))?);
-        if found != self.network {
-            return Err(StoreError::Network { found, expected: self.network });
-        }
-        let found = self.database.get_cf(meta, b"owner")?.unwrap_or_default();
-        if found != owner {
-            let (found, expected) = (hex::encode(found), hex::encode(owner));
-            return Err(StoreError::Owner { found, expected });
-        }
-        Ok(Some(version))
     }
 
     /// Adds a block to a turn.
@@ -436,15 +314,4 @@ fn synced() -> WriteOptions {
     let mut options = WriteOptions::default();
     options.set_sync(true);
     options
-}
-
-/// Why a database does not open: one of whose families some are missing is damaged, too.
-fn unopened(error: rocksdb::Error) -> StoreError {
-    match error.kind() {
-        // A newer program may have more families.
-        rocksdb::ErrorKind::InvalidArgument if !error.as_ref().contains("not opened") => {
-            StoreError::Damaged(error.into_string())
-        }
-        _ => error.into(),
-    }
 }

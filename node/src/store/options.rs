@@ -21,13 +21,26 @@ pub(super) enum Missing {
     Refused,
 }
 
+/// What the end of the database's log may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tail {
+    /// Whole, or cut off.
+    Whole,
+    /// Anything: from the first thing on that cannot be read, it is passed over.
+    Any,
+}
+
 /// The options of the database, and its families.
-pub(super) fn of(missing: Missing) -> (Options, Vec<ColumnFamilyDescriptor>) {
+pub(super) fn of(missing: Missing, tail: Tail) -> (Options, Vec<ColumnFamilyDescriptor>) {
     let mut options = Options::default();
+    #[cfg(test)]
+    options.enable_statistics();
     options.create_if_missing(missing == Missing::Made);
     options.create_missing_column_families(missing == Missing::Made);
-    // A write that was cut off was not synced, and nothing rests on it. Anything else that cannot be read is damage.
-    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_wal_recovery_mode(match tail {
+        Tail::Whole => DBRecoveryMode::TolerateCorruptedTailRecords,
+        Tail::Any => DBRecoveryMode::PointInTime,
+    });
     options.set_track_and_verify_wals_in_manifest(true);
     options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
     options.set_max_total_wal_size(2 * WRITE_BUFFERS_BYTES as u64);

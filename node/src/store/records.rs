@@ -16,6 +16,11 @@ pub(super) fn silent_key(log: LogIndex) -> String {
     format!("silent/{}", log.0)
 }
 
+/// Where it stands below which slot a log has no others than retired ones.
+fn retired_key(log: LogIndex) -> String {
+    format!("retired/{}", log.0)
+}
+
 impl Store {
     /// Adds a record of the engine to a turn; `number` counts them, and keeps their order.
     ///
@@ -75,6 +80,25 @@ impl Store {
         Ok(())
     }
 
+    /// Adds to a turn that all slots of a log below this one are retired: a start does not read of them that they are.
+    pub fn put_retired_below(&self, turn: &mut Turn, log: LogIndex, slot: Slot) {
+        turn.batch.put_cf(self.family(META), retired_key(log), slot.0.to_be_bytes());
+    }
+
+    /// Slots of a log below this one are known to be retired.
+    ///
+    /// # Errors
+    /// If the disk fails, or what is on it cannot be read.
+    pub fn retired_below(&self, log: LogIndex) -> Result<Slot, StoreError> {
+        // Of slots below the base there are no records any more: they are over for all learners.
+        let base = Slot(self.base(log)?);
+        let Some(bytes) = self.kept(&retired_key(log))? else { return Ok(base) };
+        let bytes = bytes.try_into();
+        bytes
+            .map(|bytes| Slot(u64::from_be_bytes(bytes)).max(base))
+            .map_err(|_| self.damaged("up to where its slots are retired cannot be read"))
+    }
+
     /// The number of the first record that this run stores.
     ///
     /// # Errors
@@ -83,25 +107,18 @@ impl Store {
         Ok(self.count()? << RUN_BITS)
     }
 
-    /// What was decided, certified and retired in a log, and whether its store was lost: what a node has to know of all slots.
+    /// What was decided, certified and retired in a log from a slot on, and whether its store was lost: what a node has to know
+    /// of all slots that are not retired.
     pub fn progress(
         &self,
         log: LogIndex,
+        from: Slot,
         schedule: &Schedule,
     ) -> impl Iterator<Item = Result<Record, StoreError>> {
-        let base = self.base(log);
-        // Slots below the base are over for everybody: their records are gone.
-        let over = base.as_ref().copied().unwrap_or(0);
-        let over = (0..over).map(|slot| Ok(Record::Retired { slot: Slot(slot) }));
-        let rows = self.scan(DECISIONS, log.0.to_be_bytes().to_vec());
+        let rows = self.scan_from(DECISIONS, slot_key(log, from), &log.0.to_be_bytes());
         let records = rows.map(|row| self.decode(&row?.1, schedule));
         let silent = self.kept(&silent_key(log)).transpose();
-        base.err()
-            .into_iter()
-            .map(Err)
-            .chain(over)
-            .chain(records)
-            .chain(silent.map(|bytes| self.decode(&bytes?, schedule)))
+        records.chain(silent.map(|bytes| self.decode(&bytes?, schedule)))
     }
 
     /// All records of a log from a slot on, each slot's in the order in which they were stored.

@@ -12,10 +12,13 @@ use hpaxos_testnet::figures::{Figures, Meter};
 use hpaxos_testnet::fleet::{Fleet, Options, State};
 use hpaxos_testnet::folder::Folder;
 use hpaxos_testnet::load::{Counts, Load, Target};
+use hpaxos_testnet::nemesis::Nemesis;
+use hpaxos_testnet::registers::Registers;
 use hpaxos_testnet::show::{Screen, line, summary};
 use hpaxos_testnet::story::{Story, Told};
 use hpaxos_testnet::topology::Topology;
 use hpaxos_testnet::verdict::judge;
+use hpaxos_testnet::watchdog::Watchdog;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -34,6 +37,7 @@ Examples:
   hpaxos-testnet up --load 100/s --for 60s
   hpaxos-testnet up --topology topology.toml --trace
   hpaxos-testnet up --load 50 --for 30s --json > verdict.json
+  hpaxos-testnet up --load 50/s --for 30m --nemesis 7     under a fault every 5 s
 
 In another terminal, while it runs:
   hpaxos-testnet status
@@ -74,6 +78,13 @@ pub struct Arguments {
     /// Connects the nodes without forwarders: a little faster, and nothing can be partitioned.
     #[arg(long)]
     direct: bool,
+    /// Strikes the network with faults drawn from this seed, and mends each before the next: kills, pauses, partitions, full
+    /// disks, damaged stores, and one node that is a traitor now and then. Needs --load.
+    #[arg(long, value_name = "SEED", requires = "load", conflicts_with = "direct")]
+    nemesis: Option<u64>,
+    /// How often the nemesis strikes.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5s")]
+    strike_every: Duration,
     /// The program `hpaxos`; else the one beside this program.
     #[arg(long, value_name = "FILE")]
     hpaxos: Option<PathBuf>,
@@ -122,7 +133,13 @@ impl Arguments {
                 hpaxos.display()
             );
         }
-        let options = Options { hpaxos, testnet: own, trace: self.trace, direct: self.direct };
+        let options = Options {
+            hpaxos,
+            testnet: own,
+            trace: self.trace,
+            direct: self.direct,
+            full_disks: self.nemesis.is_some(),
+        };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(self.in_runtime(&topology, options))
     }
@@ -228,6 +245,10 @@ impl Arguments {
             }
             _ => None,
         };
+        let mut attack = match &target {
+            Some(target) => self.nemesis.map(|seed| Attack::start(seed, fleet, target.clone())),
+            None => None,
+        };
         let over = self.time.map(|time| Instant::now() + time);
         let mut over = pin!(async move {
             match over {
@@ -237,6 +258,10 @@ impl Arguments {
         });
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Half of the time something is wrong.
+        let mut strikes = interval((self.strike_every / 2).max(Duration::from_millis(1)));
+        strikes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        strikes.reset();
         loop {
             tokio::select! {
                 () = &mut over => break,
@@ -259,9 +284,23 @@ impl Arguments {
                     seen = look(fleet).await;
                     let counts = load.as_ref().map(Load::counts).unwrap_or_default();
                     screen.draw(fleet, &seen, &meter.read(fleet, &seen, &counts));
+                    if let Some(attack) = &mut attack {
+                        let away = attack.nemesis.away(fleet, &seen);
+                        attack.watchdog.look(fleet, counts.settled(), &away);
+                    }
+                }
+                _ = strikes.tick(), if attack.is_some() => {
+                    if let Some(attack) = &mut attack {
+                        seen = look(fleet).await;
+                        attack.go_on(fleet, &seen, screen).await?;
+                    }
                 }
             }
             for name in fleet.notice_ends() {
+                if attack.as_ref().is_some_and(|attack| attack.nemesis.is_to_blame(&name)) {
+                    screen.say(format_args!("{name} ended, as it should"));
+                    continue;
+                }
                 screen.say(format_args!("{name} ended by itself"));
                 let node = fleet.nodes.iter().find(|node| node.name == name);
                 if let Some(State::Failed(why)) = node.map(|node| &node.state) {
@@ -270,6 +309,12 @@ impl Arguments {
             }
             if let Some(target) = &target {
                 aim(target, fleet, &seen);
+            }
+        }
+        if let Some(attack) = &mut attack {
+            attack.mend(fleet, screen).await?;
+            if let Some(target) = &target {
+                aim(target, fleet, &look(fleet).await);
             }
         }
         // What is measured ends with the load, not with waiting for its last bundle.
@@ -284,11 +329,16 @@ impl Arguments {
             (figures.bundles, figures.commit_ms) = (last.bundles, last.commit_ms);
         }
         end.figures = figures;
+        if let Some(attack) = attack {
+            end.judged.extend(attack.watchdog.judged());
+            end.judged.push(tokio::task::spawn_blocking(move || attack.registers.finish()).await?);
+        }
         Ok(())
     }
 
     fn conclude(&self, fleet: &Fleet, end: End, failed: &[String]) -> Result<bool> {
-        let judged = judge(fleet, failed, end.whole, &end.counts)?;
+        let mut judged = judge(fleet, failed, end.whole, &end.counts)?;
+        judged.extend(end.judged);
         let pass = judged.iter().all(|one| one.holds);
         if self.json {
             let answer = json!({
@@ -321,6 +371,58 @@ struct End {
     counts: Counts,
     failed: Vec<String>,
     whole: bool,
+    /// What was watched while it ran.
+    judged: Vec<Judged>,
+}
+
+/// An attack on the network, and who watches meanwhile.
+struct Attack {
+    nemesis: Nemesis,
+    watchdog: Watchdog,
+    registers: Registers,
+}
+
+impl Attack {
+    fn start(seed: u64, fleet: &Fleet, target: Arc<Target>) -> Self {
+        let validators = fleet.nodes.iter().map(|node| node.name.clone());
+        let validators = validators.filter(|name| fleet.prepared.graph.acceptor(name).is_some());
+        Attack {
+            nemesis: Nemesis::new(seed, validators.collect()),
+            watchdog: Watchdog::start(),
+            registers: Registers::start(target, u64::from(std::process::id())),
+        }
+    }
+
+    /// Mends what is broken, or breaks something.
+    async fn go_on(
+        &mut self,
+        fleet: &mut Fleet,
+        seen: &BTreeMap<String, Logs>,
+        screen: &mut Screen,
+    ) -> Result<()> {
+        if self.nemesis.struck().is_some() {
+            return self.mend(fleet, screen).await;
+        }
+        let back = self.nemesis.bring_back(fleet).await?;
+        let all_well = back.is_empty() && self.nemesis.away(fleet, seen).is_empty();
+        for said in back {
+            screen.say(said);
+        }
+        if all_well {
+            screen.say(self.nemesis.strike(fleet).await?);
+        }
+        Ok(())
+    }
+
+    async fn mend(&mut self, fleet: &mut Fleet, screen: &mut Screen) -> Result<()> {
+        if let Some(said) = self.nemesis.mend(fleet).await? {
+            screen.say(said);
+        }
+        for said in self.nemesis.bring_back(fleet).await? {
+            screen.say(said);
+        }
+        Ok(())
+    }
 }
 
 /// SIGTERM and Ctrl-C.

@@ -1,0 +1,35 @@
+//! The end of a batch: the engines answer, what must be remembered is stored with one sync, and only then anything may leave.
+
+use super::log::LogDriver;
+use super::tracer::Tracer;
+use crate::metrics::Metrics;
+use crate::store::{Store, StoreError, Turn};
+use hpaxos_consensus::Effects;
+use std::time::Instant;
+
+/// Lets the engines answer, and stores what they say must be. Gives what may leave now, of each log: there is no other way to it.
+///
+/// # Errors
+/// If the store fails: then nothing may leave.
+pub(super) fn commit(
+    logs: &mut [LogDriver],
+    store: &Store,
+    tracer: Option<&Tracer>,
+    metrics: &Metrics,
+) -> Result<Vec<Effects>, StoreError> {
+    let mut turn = Turn::default();
+    for driver in &mut *logs {
+        driver.settle(tracer);
+        driver.store(store, &mut turn)?;
+    }
+    if let Some(tracer) = tracer {
+        tracer.settle();
+    }
+    if !turn.is_empty() {
+        let started = Instant::now();
+        let records = turn.records();
+        store.commit(turn)?;
+        metrics.store_committed(records, started.elapsed());
+    }
+    Ok(logs.iter_mut().map(|driver| std::mem::take(&mut driver.effects)).collect())
+}
