@@ -2,14 +2,14 @@
 //! corpora share it.
 
 use hpaxos_consensus::NetworkId;
-use hpaxos_ledger::BundleId;
+use hpaxos_ledger::{BundleId, Offer, Piece};
 use hpaxos_node::config::Config;
 use hpaxos_node::guard::{Guard, Mark};
 use hpaxos_node::keys::KeyFile;
 use hpaxos_node::network::read_hello;
 use hpaxos_node::store::StoreId;
 use hpaxos_node::waiting;
-use hpaxos_node::wire::{Frame, Question, Stretch};
+use hpaxos_node::wire::{Frame, Question, Slots};
 
 const NETWORK: NetworkId = NetworkId([7; 32]);
 const STORE: StoreId = StoreId([5; 16]);
@@ -35,8 +35,16 @@ pub fn wire(bytes: &[u8]) -> usize {
         assert_eq!(question.encode(), bytes, "a question has one encoding");
         read += 1;
     }
-    if let Ok(stretch) = Stretch::decode(bytes) {
-        assert_eq!(stretch.encode(), bytes, "a stretch has one encoding");
+    if let Ok(slots) = Slots::decode(bytes) {
+        assert_eq!(slots.encode(), bytes, "slots have one encoding");
+        read += 1;
+    }
+    if let Some(piece) = Piece::from_bytes(bytes) {
+        assert_eq!(piece.to_bytes(), bytes, "a piece of a snapshot has one encoding");
+        read += 1;
+    }
+    if let Some(offer) = Offer::from_bytes(bytes) {
+        assert_eq!(offer.to_bytes(), bytes, "an offer has one encoding");
         read += 1;
     }
     if let Some(texts) = read_hello(NETWORK, bytes) {

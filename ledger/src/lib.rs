@@ -82,6 +82,7 @@ pub use results::{
 pub use rules::LogRules;
 #[cfg(feature = "execute")]
 pub use state::{
-    Delta, MemoryState, ObjectState, Position, ReadState, StateKey, StateProof, Summary, View,
-    ViewFlaw, check_height, check_summary, height, initial, path, position, prune, results,
+    Below, Delta, MemoryState, NoOffer, ObjectState, Offer, PIECE_BYTES, Piece, PieceFlaw,
+    Position, Prefix, ReadState, Restoring, StateKey, StateProof, Summary, View, ViewFlaw, begins,
+    check_height, check_summary, forget, height, initial, path, position, prune, results, used,
 };

@@ -10,7 +10,9 @@ use crate::views::{Rows, learner_height};
 use hpaxos_consensus::message::{Keys, KeysError, Message, Verified};
 use hpaxos_consensus::{Evidence, MessageId, Record, Slot, Trust, ValueHash};
 use hpaxos_learner_graph::LearnerId;
-use hpaxos_ledger::{Block, Bundle, LogRules, ViewFlaw, check_height, check_summary, value};
+use hpaxos_ledger::{
+    Block, Bundle, LogRules, Summary, ViewFlaw, begins, check_height, check_summary, value,
+};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -42,6 +44,8 @@ pub struct Report {
     pub executed: u64,
     /// Proofs of misbehaviour.
     pub evidence: u64,
+    /// Of each log, the first slot of which is known what was executed.
+    pub begins: BTreeMap<String, u64>,
     /// What is wrong, at most [`FINDINGS_MAX`].
     pub findings: Vec<Finding>,
     /// How much more is wrong.
@@ -77,6 +81,7 @@ pub fn audit(
             trust,
             index: LogIndex(number as u16),
             decided: BTreeMap::new(),
+            certified: BTreeMap::new(),
             report: &mut report,
             rows: &mut rows,
             progress: &mut *progress,
@@ -112,6 +117,8 @@ struct Audit<'a> {
     index: LogIndex,
     /// What the records say was decided.
     decided: BTreeMap<LearnerId, BTreeMap<u64, ValueHash>>,
+    /// Up to which slot certificates say what was executed.
+    certified: BTreeMap<LearnerId, u64>,
     report: &'a mut Report,
     rows: &'a mut u64,
     progress: &'a mut dyn FnMut(&str, u64),
@@ -140,7 +147,11 @@ impl Audit<'_> {
     fn records(&mut self) {
         // Of each run of the node, how many records there are, and one more than the highest number.
         let mut runs: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
-        let (mut all_stay, mut retired_below) = (true, Slot(0));
+        let base = self.store.base(self.index).unwrap_or_else(|error| {
+            self.find(None, error.to_string());
+            0
+        });
+        let (mut all_stay, mut retired_below) = (base == 0, Slot(base));
         let mut seen: (Slot, BTreeSet<MessageId>) = (Slot(0), BTreeSet::new());
         for placed in self.store.each_record(self.index, self.trust.schedule()) {
             self.look("records");
@@ -286,7 +297,10 @@ impl Audit<'_> {
             self.find(None, what);
         }
         let mut summary = check_summary(&rows, &rules, None, height);
-        for slot in 0..height {
+        self.certified = self.certified(&rows);
+        let begins = begins(&rows);
+        self.report.begins.insert(self.trust.log().name().to_owned(), begins);
+        for slot in begins..height {
             self.look("histories");
             let before = match summary {
                 Ok(before) => before,
@@ -304,15 +318,47 @@ impl Audit<'_> {
         }
     }
 
+    /// Up to which slot a certificate says of each learner what this view executed.
+    fn certified(&mut self, rows: &Rows<'_>) -> BTreeMap<LearnerId, u64> {
+        let mut certified = BTreeMap::new();
+        for learner in self.trust.learners().iter() {
+            for certificate in self.store.certificates(self.index, learner, 0) {
+                let certificate = match certificate {
+                    Ok(certificate) => certificate,
+                    Err(error) => {
+                        self.find(None, error.to_string());
+                        break;
+                    }
+                };
+                let slot = certificate.slot;
+                if let Err(flaw) = certificate.verify(self.network.id, &self.network.graph) {
+                    self.find(slot, format!("a certificate of {}: {flaw}", self.name(learner)));
+                    continue;
+                }
+                let own = slot.checked_add(1).and_then(|height| Summary::read(rows, height));
+                if own.is_some_and(|own| own.history == certificate.history) {
+                    certified.insert(learner, slot);
+                }
+            }
+        }
+        certified
+    }
+
     fn broken(&mut self, slot: Option<u64>, flaw: &ViewFlaw) {
         self.find(slot, format!("its view, executed: {flaw}"));
     }
 
     /// What a slot's view executed is what the learners decided, and is there.
     fn executed(&mut self, slot: Slot, block: ValueHash, heights: &[(LearnerId, u64)]) {
+        // Records and blocks are let go of before the summaries, or with them.
+        if self.store.base(self.index).is_ok_and(|base| slot.0 < base) {
+            return;
+        }
         for (learner, _) in heights.iter().filter(|(_, height)| *height > slot.0) {
             let decided = self.decided.get(learner).and_then(|of| of.get(&slot.0)).copied();
-            if decided != Some(block) {
+            // What is certified was learned in one go, and may have no record of its own.
+            let certified = self.certified.get(learner).is_some_and(|last| slot.0 <= *last);
+            if decided != Some(block) && !(decided.is_none() && certified) {
                 let name = self.name(*learner);
                 let decided = decided.map_or("nothing".to_owned(), |value| value.to_string());
                 self.find(

@@ -27,6 +27,8 @@ pub struct Inspection {
 pub struct LogInspection {
     /// Of each learner, how far it is.
     pub learners: BTreeMap<String, LearnerInspection>,
+    /// The first slot of which records and blocks are there: those before were let go of, or there was a snapshot.
+    pub begins: u64,
     /// Records of the engine.
     pub records: u64,
     /// Messages in them.
@@ -93,6 +95,7 @@ fn inspect_log(
     let mut found = LogInspection {
         evidence: store.evidence_count(index)?,
         lost: store.was_lost(index)?,
+        begins: store.base(index)?,
         ..LogInspection::default()
     };
     let (mut slots, mut retired) = (BTreeSet::new(), BTreeSet::new());
@@ -123,7 +126,8 @@ fn inspect_log(
     let mut next = BTreeMap::new();
     for learner in trust.learners().iter() {
         let of_learner = decided.get(&learner).unwrap_or(&none);
-        let first = (0..).map(Slot).find(|slot| !of_learner.contains(slot)).unwrap_or_default();
+        let first =
+            (found.begins..).map(Slot).find(|slot| !of_learner.contains(slot)).unwrap_or_default();
         next.insert(learner, first);
         let at = LearnerInspection {
             decisions: of_learner.len() as u64,
@@ -134,7 +138,8 @@ fn inspect_log(
     }
     // The window begins `depth` below the first slot that nobody has decided.
     let anybody: BTreeSet<Slot> = decided.values().flatten().copied().collect();
-    let frontier = (0..).find(|slot| !anybody.contains(&Slot(*slot))).unwrap_or(0);
+    let begins = found.begins;
+    let frontier = (begins..).find(|slot| !anybody.contains(&Slot(*slot))).unwrap_or(begins);
     let bottom = Slot(frontier.saturating_sub(depth));
     let of_all = |slot: &Slot| {
         next.keys().all(|learner| decided.get(learner).is_some_and(|of| of.contains(slot)))

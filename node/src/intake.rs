@@ -9,6 +9,7 @@ use crate::judge::Judge;
 use crate::mempool::{Added, Mempool, Source};
 use crate::metrics::Metrics;
 use crate::network::{Bytes, Intake, Refused, Verdict};
+use crate::snapshots::Snapshots;
 use crate::store::{Store, reading};
 use crate::sync;
 use crate::views::Views;
@@ -81,6 +82,8 @@ pub struct Checked {
     pub views: Arc<Views>,
     /// Blocks that others ask for.
     pub store: Arc<Store>,
+    /// Snapshots that others ask for.
+    pub snapshots: Arc<Snapshots>,
     /// Figures.
     pub metrics: Metrics,
 }
@@ -205,14 +208,26 @@ impl Intake for Checked {
     fn answer(&self, _: Peer, request: Bytes) -> BoxFuture<'_, Option<Bytes>> {
         Box::pin(async move {
             let (store, views) = (self.store.clone(), self.views.clone());
-            let read = move || match Question::decode(&request).ok()? {
+            let question = Question::decode(&request).ok()?;
+            if let Question::Piece { log, slot, prefix } = question {
+                let log = views.log(&log)?;
+                let piece = self.snapshots.piece(&views, log, slot, prefix).await;
+                return piece.map(Bytes::from);
+            }
+            let snapshots = self.snapshots.clone();
+            let read = move || match question {
+                Question::Piece { .. } => None,
+                Question::Snapshot { log } => {
+                    let offer = snapshots.offer(&views, views.log(&log)?)?;
+                    Some(offer.to_bytes().into())
+                }
                 Question::Block { log, slot, value } => {
                     store.block(views.log(&log)?, slot, &value).ok()?.map(Bytes::from)
                 }
                 Question::Stretch { log, from, blocks_from } => {
                     let log = views.log(&log)?;
-                    let stretch = sync::stretch(&store, &views, log, from, blocks_from);
-                    Some(stretch.ok()??.encode().into())
+                    let slots = sync::slots(&store, &views, log, from, blocks_from);
+                    Some(slots.ok()??.encode().into())
                 }
             };
             let read = tokio::task::spawn_blocking(move || reading(|| Ok(read())));

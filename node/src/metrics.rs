@@ -6,8 +6,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus::{
-    Counter, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::fs;
 use std::io;
@@ -68,6 +68,9 @@ pub struct Metrics {
     view_lag_slots: IntGaugeVec,
     root_mismatch: IntGaugeVec,
     slots_behind: IntGaugeVec,
+    snapshot_done: GaugeVec,
+    snapshot_pieces_refused: IntCounterVec,
+    history_begins: IntGaugeVec,
     silent: IntGaugeVec,
     unknown_own_messages: IntCounterVec,
     process: Process,
@@ -162,6 +165,27 @@ impl Metrics {
                 to,
                 "hpaxos_slots_behind",
                 "Slots that are certified and not executed here.",
+                by_log,
+            ),
+            snapshot_done: {
+                let options = Opts::new(
+                    "hpaxos_snapshot_done",
+                    "How much of the snapshot that this node fetches is there, from 0 to 1.",
+                );
+                let gauge = GaugeVec::new(options, by_log).expect("the name is a name");
+                to.register(Box::new(gauge.clone())).expect("no name is given twice");
+                gauge
+            },
+            snapshot_pieces_refused: counters(
+                to,
+                "hpaxos_snapshot_pieces_refused_total",
+                "Pieces of snapshots that came and were not what is certified.",
+                by_log,
+            ),
+            history_begins: gauges(
+                to,
+                "hpaxos_history_begins_slot",
+                "The first slot of which this node knows what was executed.",
                 by_log,
             ),
             root_mismatch: gauges(
@@ -272,6 +296,21 @@ impl Metrics {
     /// Slots of a log that are certified and not executed here.
     pub fn set_slots_behind(&self, log: &str, slots: u64) {
         self.slots_behind.with_label_values(&[log]).set(whole(slots));
+    }
+
+    /// How much of a snapshot is there, from 0 to 1.
+    pub fn set_snapshot_done(&self, log: &str, done: f64) {
+        self.snapshot_done.with_label_values(&[log]).set(done);
+    }
+
+    /// A piece of a snapshot was not what is certified.
+    pub fn snapshot_piece_refused(&self, log: &str) {
+        self.snapshot_pieces_refused.with_label_values(&[log]).inc();
+    }
+
+    /// The first slot of which this node knows what was executed.
+    pub fn set_history_begins(&self, log: &str, slot: u64) {
+        self.history_begins.with_label_values(&[log]).set(whole(slot));
     }
 
     /// All of it, as Prometheus reads it.

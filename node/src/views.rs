@@ -1,11 +1,12 @@
 //! What learners' views say, for those who ask: heights, states, results, receipts.
 
-use crate::store::{LogIndex, Store};
+use crate::store::{LogIndex, Store, ViewRows};
 use hpaxos_consensus::{NetworkId, Slot, ValueHash};
 use hpaxos_learner_graph::{LearnerGraph, LearnerId};
 use hpaxos_ledger::{
-    Atomicity, Block, Bundle, BundleId, ChainReceipt, ReadState, Receipt, ReceiptCertificate,
-    Refusal, Summary, View, height, path, position, value, wrong_home,
+    Atomicity, Block, Bundle, BundleId, ChainReceipt, Position, ReadState, Receipt,
+    ReceiptCertificate, Refusal, Summary, View, begins, height, path, position, used, value,
+    wrong_home,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,24 +14,33 @@ use std::sync::Arc;
 /// The rows of a log's state in the store. Whoever reads what cannot be read gives up; see [`crate::store::reading`].
 pub struct Rows<'a> {
     store: &'a Store,
-    log: LogIndex,
+    rows: ViewRows<'a>,
 }
 
 impl<'a> Rows<'a> {
     /// Those of a log.
     pub fn new(store: &'a Store, log: LogIndex) -> Self {
-        Rows { store, log }
+        Rows { store, rows: store.view(log) }
+    }
+
+    /// Those of a log as they are now: for those who read several while others write, or delete what is old.
+    pub fn frozen(store: &'a Store, log: LogIndex) -> Self {
+        Rows { store, rows: store.frozen_view(log) }
     }
 }
 
 impl ReadState for Rows<'_> {
     fn read(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.store.view(self.log, key).unwrap_or_else(|error| self.store.give_up(error))
+        self.rows.get(key).unwrap_or_else(|error| self.store.give_up(error))
     }
 
     fn last_at_or_before(&self, from: &[u8], to: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-        let last = self.store.view_last(self.log, from, to);
-        last.unwrap_or_else(|error| self.store.give_up(error))
+        self.rows.last(from, to).unwrap_or_else(|error| self.store.give_up(error))
+    }
+
+    fn each_back(&self, from: &[u8], to: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
+        let read = self.rows.each_back(from, to, visit);
+        read.unwrap_or_else(|error| self.store.give_up(error));
     }
 
     fn unreadable(&self, why: &str) -> ! {
@@ -46,6 +56,28 @@ pub struct LogViews {
     pub chains: BTreeMap<String, LearnerId>,
     /// What its bundles' atomicity rests on.
     pub atomicity: Vec<Atomicity>,
+}
+
+/// What is known of a bundle.
+pub enum Known {
+    /// Its receipt.
+    Receipt(Box<Receipt>),
+    /// That it was executed, or may have been, in a slot of which nothing is known any more.
+    Forgotten(Forgotten),
+    /// Nothing.
+    Nothing,
+}
+
+/// A node has let go of slots.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this node knows {log} from slot {begins} on, and the bundle was or may have been executed before; ask a node that keeps more"
+)]
+pub struct Forgotten {
+    /// The log.
+    pub log: String,
+    /// The first slot that it knows.
+    pub begins: u64,
 }
 
 /// What learners' views say.
@@ -100,6 +132,16 @@ impl Views {
         Rows::new(&self.store, log)
     }
 
+    /// The rows of a log as they are now; see [`Rows::frozen`].
+    pub fn frozen(&self, log: LogIndex) -> Rows<'_> {
+        Rows::frozen(&self.store, log)
+    }
+
+    /// The first slot of a log of which is known what was executed: it was let go of those before, or there was a snapshot.
+    pub fn begins(&self, log: LogIndex) -> u64 {
+        begins(&self.rows(log))
+    }
+
     /// How many slots a log's state has executed, by whoever is furthest; none before its genesis is there.
     pub fn height(&self, log: LogIndex) -> Option<u64> {
         height(&self.rows(log))
@@ -127,14 +169,14 @@ impl Views {
         learner: LearnerId,
         read: impl FnOnce(&View<'_, Rows<'_>>) -> T,
     ) -> Option<T> {
-        let rows = self.rows(log);
-        let view = View::at(&rows, self.height_of(log, learner))?;
+        let rows = self.frozen(log);
+        let view = View::at(&rows, learner_height(&rows, learner))?;
         Some(read(&view))
     }
 
     /// Whether a bundle was executed, and may not be once more.
     pub fn is_used(&self, log: LogIndex, id: &BundleId) -> bool {
-        position(&self.rows(log), id).is_some_and(|position| position.outcome.uses_id())
+        used(&self.rows(log), id).is_some()
     }
 
     /// Whether a bundle needs something that lives in another log.
@@ -142,25 +184,37 @@ impl Views {
         wrong_home(&self.rows(log), bundle)
     }
 
-    /// The receipt of a bundle: one that waits or `waited` here, or found where it was executed. None if nobody here knows it.
-    pub fn receipt(
-        &self,
-        log: LogIndex,
-        id: &BundleId,
-        waited: Option<Arc<Bundle>>,
-    ) -> Option<Receipt> {
-        let rows = self.rows(log);
+    /// The receipt of a bundle: one that waits or `waited` here, or found where it was executed.
+    pub fn receipt(&self, log: LogIndex, id: &BundleId, waited: Option<Arc<Bundle>>) -> Known {
+        let rows = self.frozen(log);
         let of_log = &self.logs[usize::from(log.0)];
         // Heights first: then what has no position is in no slot below them.
         let heights: BTreeMap<LearnerId, u64> =
-            of_log.chains.values().map(|it| (*it, self.height_of(log, *it))).collect();
+            of_log.chains.values().map(|it| (*it, learner_height(&rows, *it))).collect();
         let position = position(&rows, id);
+        let begins = begins(&rows);
+        let forgotten = || Known::Forgotten(Forgotten { log: of_log.name.clone(), begins });
+        let is_there = |position: &Position| {
+            [position.slot, position.slot + 1]
+                .map(|it| Summary::read(&rows, it))
+                .iter()
+                .all(Option::is_some)
+        };
         let bundle = match (&position, waited) {
+            (Some(position), _) if !is_there(position) => return forgotten(),
+            (None, _) if used(&rows, id).is_some() => return forgotten(),
             (_, Some(bundle)) => Bundle::clone(&bundle),
-            (Some(position), None) => self.executed(log, position.slot, position.index)?,
-            (None, None) => return None,
+            (Some(position), None) => match self.executed(log, &rows, position) {
+                Some(bundle) => bundle,
+                None => return forgotten(),
+            },
+            (None, None) => return Known::Nothing,
         };
         let last = bundle.body.valid_until;
+        // It may have been in a slot of which nothing is known.
+        if position.is_none() && last < begins {
+            return forgotten();
+        }
         let chains = bundle.body.parts.iter().filter_map(|part| {
             let height = heights[of_log.chains.get(&part.chain)?];
             let receipt = match &position {
@@ -176,7 +230,7 @@ impl Views {
             Some((part.chain.clone(), receipt))
         });
         let chains = chains.collect();
-        Some(Receipt::new(self.network, bundle, chains, &of_log.atomicity))
+        Known::Receipt(Box::new(Receipt::new(self.network, bundle, chains, &of_log.atomicity)))
     }
 
     /// Who attests what a learner's view executed up to a slot, if a quorum does and says what this node says.
@@ -188,7 +242,7 @@ impl Views {
     ) -> Option<ReceiptCertificate> {
         let certificate = self.store.certificates(log, learner, slot).next()?;
         let certificate = certificate.unwrap_or_else(|error| self.store.give_up(error));
-        let rows = self.rows(log);
+        let rows = self.frozen(log);
         let own = Summary::read(&rows, certificate.slot.checked_add(1)?)?;
         let path = path(&rows, slot, certificate.slot)?;
         let same = own.history == certificate.history && own.state_root == certificate.state_root;
@@ -196,8 +250,9 @@ impl Views {
     }
 
     /// A bundle of an executed block.
-    fn executed(&self, log: LogIndex, slot: u64, index: u32) -> Option<Bundle> {
-        let value = self.summary(log, slot)?.block;
+    fn executed(&self, log: LogIndex, rows: &Rows<'_>, position: &Position) -> Option<Bundle> {
+        let (slot, index) = (position.slot, position.index);
+        let value = Summary::read(rows, slot + 1)?.block;
         let bytes = self.store.block(log, Slot(slot), &value);
         let bytes = bytes.unwrap_or_else(|error| self.store.give_up(error))?;
         let block = Block::decode(&bytes).unwrap_or_else(|error| {
@@ -234,7 +289,9 @@ mod tests {
         let bundle = Arc::new(Bundle::unsigned(body));
         let id = bundle.id(network);
         let statuses = || {
-            let receipt = views.receipt(log, &id, Some(bundle.clone())).unwrap();
+            let Known::Receipt(receipt) = views.receipt(log, &id, Some(bundle.clone())) else {
+                panic!()
+            };
             ["red", "blue"].map(|chain| receipt.chains[chain].status)
         };
         let reach = |learner, height| {
@@ -247,6 +304,6 @@ mod tests {
         assert_eq!(statuses(), [Status::Expired, Status::Pending]);
         reach(blue, 6);
         assert_eq!(statuses(), [Status::Expired, Status::Expired]);
-        assert!(views.receipt(log, &id, None).is_none(), "nobody knows it");
+        assert!(matches!(views.receipt(log, &id, None), Known::Nothing), "nobody knows it");
     }
 }

@@ -3,7 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use hpaxos_consensus::message::Packet;
 use hpaxos_consensus::{Slot, ValueHash};
-use hpaxos_ledger::{Attestation, Certificate, ResultsRoot};
+use hpaxos_ledger::{Attestation, Certificate, Prefix, ResultsRoot};
 use libp2p::bytes::Bytes;
 use std::io;
 
@@ -96,7 +96,7 @@ pub enum Question {
         /// Its hash.
         value: ValueHash,
     },
-    /// What was decided from a slot on, as far as one answer goes; the answer is a [`Stretch`], or nothing.
+    /// What was decided from a slot on, as far as one answer goes; the answer are [`Slots`], or nothing.
     Stretch {
         /// The log.
         log: String,
@@ -105,9 +105,47 @@ pub enum Question {
         /// Blocks of earlier slots are there already.
         blocks_from: u64,
     },
+    /// Which state there is a snapshot of; the answer is an [`Offer`](hpaxos_ledger::Offer), or nothing.
+    Snapshot {
+        /// The log.
+        log: String,
+    },
+    /// A piece of a snapshot; the answer is a [`Piece`](hpaxos_ledger::Piece), or nothing.
+    Piece {
+        /// The log.
+        log: String,
+        /// The slot after which the state is meant.
+        slot: u64,
+        /// Which piece.
+        prefix: Prefix,
+    },
 }
 
 impl Question {
+    /// As it travels.
+    pub fn encode(&self) -> Vec<u8> {
+        borsh::to_vec(self).expect("writing to memory does not fail")
+    }
+
+    /// From what travelled.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn decode(bytes: &[u8]) -> io::Result<Self> {
+        borsh::from_slice(bytes)
+    }
+}
+
+/// What a node knows of slots that it is asked for.
+#[derive(BorshSerialize, BorshDeserialize)]
+pub enum Slots {
+    /// Them.
+    Stretch(Stretch),
+    /// Nothing any more: of slots before this one it has let go.
+    From(u64),
+}
+
+impl Slots {
     /// As it travels.
     pub fn encode(&self) -> Vec<u8> {
         borsh::to_vec(self).expect("writing to memory does not fail")
@@ -132,19 +170,4 @@ pub struct Stretch {
     pub certificates: Vec<Certificate>,
     /// The blocks, in the order of slots, without the empty ones.
     pub blocks: Vec<Vec<u8>>,
-}
-
-impl Stretch {
-    /// As it travels.
-    pub fn encode(&self) -> Vec<u8> {
-        borsh::to_vec(self).expect("writing to memory does not fail")
-    }
-
-    /// From what travelled.
-    ///
-    /// # Errors
-    /// If it is none.
-    pub fn decode(bytes: &[u8]) -> io::Result<Self> {
-        borsh::from_slice(bytes)
-    }
 }

@@ -14,14 +14,14 @@ use ed25519_dalek::SigningKey;
 use hpaxos_consensus::{Epoch, LogName, Place, Slot, ValueHash, message};
 use hpaxos_learner_graph::{AcceptorId, LearnerSet};
 use hpaxos_ledger::{
-    Attestation, Block, Body, Bundle, Certificate, ChainReceipt, History, Operation, Part, Receipt,
-    ResultsRoot, Signed, StateRoot,
+    Attestation, Block, Body, Bundle, Certificate, ChainReceipt, History, Offer, Operation, Part,
+    Piece, Prefix, Receipt, ResultsRoot, Signed, StateRoot,
 };
 use hpaxos_node::config::Config;
 use hpaxos_node::guard::Guard;
 use hpaxos_node::keys::{Cost, KeyFile, Passphrase};
 use hpaxos_node::store::StoreId;
-use hpaxos_node::wire::{Frame, Question, Stretch};
+use hpaxos_node::wire::{Frame, Question, Slots, Stretch};
 use ledger::{GRAPH, NETWORK};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -111,6 +111,8 @@ fn node_wire() -> Vec<(&'static str, Vec<u8>)> {
         certificates: vec![certificate()],
         blocks: vec![Block::default().to_bytes()],
     };
+    let (previous, block) = (History([1; 32]), value);
+    let offer = Offer { certificates: vec![certificate()], previous, block };
     let log = || LOG.to_owned();
     let hello = borsh::to_vec(&(1u32, NETWORK, "v000", "hpaxos/0.1.0")).unwrap();
     let block = Block { bundles: vec![bundle()] }.to_bytes();
@@ -122,7 +124,12 @@ fn node_wire() -> Vec<(&'static str, Vec<u8>)> {
         ("certificate", Frame::certificate(&certificate()).to_vec()),
         ("question-block", Question::Block { log: log(), slot, value }.encode()),
         ("question-stretch", Question::Stretch { log: log(), from: 3, blocks_from: 4 }.encode()),
-        ("stretch", stretch.encode()),
+        ("question-snapshot", Question::Snapshot { log: log() }.encode()),
+        ("question-piece", Question::Piece { log: log(), slot: 5, prefix: Prefix::ROOT }.encode()),
+        ("stretch", Slots::Stretch(stretch).encode()),
+        ("slots-from", Slots::From(9).encode()),
+        ("piece", Piece::Leaves(vec![(vec![1; 5], vec![2; 9])]).to_bytes()),
+        ("offer", offer.to_bytes()),
         ("hello", hello),
     ]
 }

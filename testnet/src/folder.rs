@@ -351,7 +351,8 @@ impl Prepared {
              [mempool]\nper_source_max = 10000\n"
         )?;
         let mut settings: toml::Table = text.parse()?;
-        if topology.followers > 0 {
+        // Followers connect to validators, not to each other.
+        if topology.followers > 0 && self.graph.acceptor(name).is_some() {
             let keys = crate::topology::follower_names(topology.followers).map(|name| {
                 Ok(Home::open(&self.folder.home_path(&name))?.key()?.public_key().to_string())
             });

@@ -14,7 +14,7 @@ use crate::limits::WINDOW_SLOTS;
 use crate::results::{BundleResult, Outcome, ResultsTree};
 use crate::rules::LogRules;
 use crate::state::{Delta, Position, ReadState, Row, StateKey, Summary, View};
-use crate::state::{encode, position, write_tree};
+use crate::state::{encode, position, used, write_tree};
 use hpaxos_consensus::ValueHash;
 use scratch::Scratch;
 use std::collections::BTreeSet;
@@ -109,10 +109,8 @@ impl<S: ReadState> Run<'_, S> {
 
     /// Whether the id was used up in this slot or in the window before it.
     fn is_used(&self, id: &BundleId) -> bool {
-        let in_window = |position: Position| {
-            position.outcome.uses_id() && position.slot.saturating_add(WINDOW_SLOTS) >= self.slot
-        };
-        self.used.contains(id) || position(self.scratch.rows(), id).is_some_and(in_window)
+        let in_window = |slot: u64| slot.saturating_add(WINDOW_SLOTS) >= self.slot;
+        self.used.contains(id) || used(self.scratch.rows(), id).is_some_and(in_window)
     }
 
     /// Writes which ids this slot has used up, and lets go those that are out of the window for the next one.
@@ -122,7 +120,14 @@ impl<S: ReadState> Run<'_, S> {
             self.scratch.put(&StateKey::UsedIds { slot: self.slot }, &ids);
         }
         if let Some(slot) = self.slot.checked_sub(WINDOW_SLOTS) {
-            self.scratch.delete(&StateKey::UsedIds { slot });
+            let key = StateKey::UsedIds { slot };
+            for id in self.scratch.get::<Vec<BundleId>>(&key).unwrap_or_default() {
+                let row = Row::Used(&id).key();
+                if state.read(&row).is_some() {
+                    delta.insert(row, None);
+                }
+            }
+            self.scratch.delete(&key);
         }
         self.scratch.keep();
         for (result, index) in results.iter().zip(0..) {

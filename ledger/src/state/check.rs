@@ -49,7 +49,8 @@ pub fn check_height(state: &impl ReadState) -> Result<Option<u64>, ViewFlaw> {
 }
 
 /// Reads the summary of a height, and checks that it follows: from `before`, which names a slot and what the view was before
-/// it, or from nothing. Of a view that has reached `height`, results that are older than the window may be forgotten.
+/// it, or from nothing. A history that does not [begin](super::begins) with slot 0 rests on what is there first: that is what a
+/// quorum certified, and cannot be checked from here. Of a view that has reached `height`, results that are older than the window may be forgotten.
 ///
 /// # Errors
 /// What does not fit.
@@ -59,10 +60,12 @@ pub fn check_summary(
     before: Option<(u64, &Summary)>,
     height: u64,
 ) -> Result<Summary, ViewFlaw> {
-    let at = before.map_or(0, |(slot, _)| slot + 1);
+    let first = super::begins(state);
+    let at = before.map_or(first, |(slot, _)| slot + 1);
     let summary: Summary =
         read(state, Row::Summary(at), "summary")?.ok_or(ViewFlaw::Missing("summary"))?;
     let expected = match before {
+        None if first > 0 => return Ok(summary),
         None => History::initial(rules.network, rules.epoch, &rules.log),
         Some((slot, before)) => before.history.then(slot, summary.block, summary.results_root),
     };

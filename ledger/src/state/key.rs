@@ -52,10 +52,18 @@ pub enum StateKey {
     },
 }
 
+/// With what the encodings of all balances begin.
+const BALANCE: u8 = 1;
+
 impl StateKey {
     /// The canonical encoding.
     pub fn to_bytes(&self) -> Vec<u8> {
         borsh::to_vec(self).expect("writing to memory does not fail")
+    }
+
+    /// Whether this is the encoding of a balance's key.
+    pub(crate) fn is_balance(key: &[u8]) -> bool {
+        key.first() == Some(&BALANCE)
     }
 
     /// With what the encodings of the balances of `owner` begin.

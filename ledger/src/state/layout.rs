@@ -2,6 +2,7 @@
 //! sort as their numbers do.
 
 use crate::digest::BundleId;
+use jmt::KeyHash;
 use jmt::storage::NodeKey;
 
 /// A raw row.
@@ -13,14 +14,18 @@ pub(crate) enum Row<'a> {
     Height,
     /// A node of the tree.
     Node(&'a NodeKey),
+    /// The key of a balance: so that the balances of an owner are found. It stays when the balance is gone.
+    Owned(&'a [u8]),
     /// What is forgotten.
     Pruned,
     /// The results of a slot; none if it has none.
     Results(u64),
     /// The summary of a height.
     Summary(u64),
-    /// A value from this version on, or that there is none.
-    Value(&'a [u8], u64),
+    /// The id of a bundle that was used up before a snapshot: the slot in which it was.
+    Used(&'a BundleId),
+    /// What is at a place of the tree from this version on: key and value; or that nothing is.
+    Value(&'a [u8; 32], u64),
     /// A row that no version from this one on needs. Older ones sort after younger ones.
     Stale(u64, &'a [u8]),
 }
@@ -36,13 +41,21 @@ impl Row<'_> {
                     borsh::to_vec(node.nibble_path()).expect("writing to memory does not fail");
                 [b"n", &node.version().to_be_bytes()[..], &path].concat()
             }
+            Row::Owned(key) => [b"o", *key].concat(),
             Row::Pruned => b"p".to_vec(),
             Row::Results(slot) => [b"r", &slot.to_be_bytes()[..]].concat(),
             Row::Summary(height) => [b"s", &height.to_be_bytes()[..]].concat(),
-            Row::Value(key, version) => [b"v", *key, &version.to_be_bytes()].concat(),
+            Row::Used(id) => [b"u", &id.0[..]].concat(),
+            Row::Value(place, version) => [b"v", &place[..], &version.to_be_bytes()].concat(),
             Row::Stale(version, row) => [b"x", &(!version).to_be_bytes()[..], row].concat(),
         }
     }
+}
+
+/// The place and the version in the key of a [`Row::Value`].
+pub(crate) fn read_value_key(key: &[u8]) -> Option<(KeyHash, u64)> {
+    let (place, version) = key.get(1..)?.split_first_chunk()?;
+    Some((KeyHash(*place), u64::from_be_bytes(version.try_into().ok()?)))
 }
 
 /// What stands before the name of a row in the key of [`Row::Stale`].

@@ -8,6 +8,7 @@
 //!   tree     the Jellyfish Merkle tree            summary      one record for each height
 //!   view     the state at one height              prune        forgetting old heights
 //!   initial  height 0, from genesis              check        re-deriving the past
+//!   snapshot a height, in pieces that are checked one by one
 //! ```
 //!
 //! A *height* is a number of executed slots. Only slots that change something make a new *version* of the tree: an idle
@@ -18,6 +19,7 @@ mod initial;
 mod key;
 mod layout;
 mod prune;
+mod snapshot;
 mod summary;
 mod tree;
 mod value;
@@ -26,11 +28,12 @@ mod view;
 pub use check::{ViewFlaw, check_height, check_summary};
 pub use initial::initial;
 pub use key::StateKey;
-pub use prune::prune;
+pub use prune::{begins, forget, prune};
+pub use snapshot::{Below, NoOffer, Offer, PIECE_BYTES, Piece, PieceFlaw, Prefix, Restoring};
 pub use summary::{Summary, path};
 pub use tree::StateProof;
 pub use value::ObjectState;
-pub use view::{Position, View, height, position, results};
+pub use view::{Position, View, height, position, results, used};
 
 pub(crate) use layout::Row;
 pub(crate) use tree::{Change, Changes, write as write_tree};
@@ -45,6 +48,9 @@ pub trait ReadState {
 
     /// The greatest key from `from` to `to`, both included, with its value.
     fn last_at_or_before(&self, from: &[u8], to: &[u8]) -> Option<(Vec<u8>, Vec<u8>)>;
+
+    /// Shows all rows from `from` to `to`, both included, the greatest key first, until `visit` says no.
+    fn each_back(&self, from: &[u8], to: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool);
 
     /// A row is not what this crate wrote, or is missing: nothing may be concluded from such a state. Whoever keeps it on disk
     /// says how to stop; it is the disk's fault.
@@ -91,5 +97,17 @@ impl ReadState for MemoryState {
         }
         let mut range = self.rows.range::<[u8], _>((Included(from), Included(to)));
         range.next_back().map(|(key, value)| (key.clone(), value.clone()))
+    }
+
+    fn each_back(&self, from: &[u8], to: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
+        use std::ops::Bound::Included;
+        if from <= to {
+            let mut range = self.rows.range::<[u8], _>((Included(from), Included(to)));
+            while let Some((key, value)) = range.next_back() {
+                if !visit(key, value) {
+                    return;
+                }
+            }
+        }
     }
 }

@@ -17,16 +17,23 @@ pub(crate) struct Pruned {
     versions: u64,
     /// The results of slots below this one are forgotten.
     results: u64,
+    /// The history begins with this slot: what was executed before is forgotten.
+    history: u64,
 }
 
 impl Pruned {
+    /// Of a view that begins at a height.
+    pub(crate) fn at(height: u64) -> Self {
+        Pruned { heights: height, versions: 0, results: height, history: height }
+    }
+
     pub(crate) fn read(state: &impl ReadState) -> Self {
         state.read(&Row::Pruned.key()).map(|bytes| decode(state, &bytes)).unwrap_or_default()
     }
 }
 
 /// Forgets the states of heights below `below`, and the results and ids of slots below it that are so old that no bundle of
-/// theirs can come again. Summaries stay, and so do the latest height and the results of slots that let something go.
+/// theirs can come again. Summaries stay until [`forget`] takes them, and so do the latest height and the results of slots that let something go.
 ///
 /// Does part of the work, some `rows` rows, one slot's results more at the most: to be called until nothing is left to do,
 /// which an empty answer says. At every step what may still be read is whole.
@@ -44,6 +51,28 @@ pub fn prune(state: &impl ReadState, below: u64, rows: usize) -> Delta {
     if pruned != before {
         delta.insert(Row::Pruned.key(), Some(encode(&pruned)));
     }
+    delta
+}
+
+/// The first slot of whose execution is known: those before are forgotten, or were executed before the snapshot with which
+/// the view begins. Some of them may be known all the same; see [`forget`].
+pub fn begins(state: &impl ReadState) -> u64 {
+    Pruned::read(state).history
+}
+
+/// Forgets what was executed in slots below `below`, but for the summaries of the heights that `keeps` names. The states of
+/// heights below have to be pruned.
+pub fn forget(state: &impl ReadState, below: u64, keeps: impl Fn(u64) -> bool) -> Delta {
+    let mut delta = Delta::new();
+    let before = Pruned::read(state);
+    let below = below.min(before.heights);
+    if below <= before.history {
+        return delta;
+    }
+    for height in (before.history..below).filter(|height| !keeps(*height)) {
+        delta.insert(Row::Summary(height).key(), None);
+    }
+    delta.insert(Row::Pruned.key(), Some(encode(&Pruned { history: below, ..before })));
     delta
 }
 

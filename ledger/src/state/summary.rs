@@ -25,14 +25,15 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// The summary of `height`; none if it is not there yet. Summaries are never pruned.
+    /// The summary of `height`; none if it is not there yet, or forgotten.
     pub fn read(state: &impl ReadState, height: u64) -> Option<Self> {
         state.read(&Row::Summary(height).key()).map(|bytes| decode(state, &bytes))
     }
 }
 
 /// What leads by hashing from the history after one executed slot to that after another: of each slot after `from_slot` and
-/// up to `to_slot` the block's hash and the results root. None if `to_slot` is not executed yet, or lies before `from_slot`.
+/// up to `to_slot` the block's hash and the results root. None if `to_slot` is not executed yet, or lies before `from_slot`, or
+/// some of them are forgotten.
 pub fn path(
     state: &impl ReadState,
     from_slot: u64,

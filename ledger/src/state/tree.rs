@@ -174,15 +174,22 @@ impl<S> Writing<'_, S> {
 
 fn write_values(version: u64, changes: Changes, delta: &mut Delta) {
     for (key, change) in changes {
-        if let Some(before) = change.before {
-            let old = Row::Value(&key, before).key();
-            delta.insert(Row::Stale(version, &old).key(), Some(Vec::new()));
+        let place = place(&key).0;
+        match change.before {
+            Some(before) => {
+                let old = Row::Value(&place, before).key();
+                delta.insert(Row::Stale(version, &old).key(), Some(Vec::new()));
+            }
+            None if StateKey::is_balance(&key) => {
+                delta.insert(Row::Owned(&key).key(), Some(Vec::new()));
+            }
+            None => {}
         }
-        let row = Row::Value(&key, version).key();
+        let row = Row::Value(&place, version).key();
         if change.after.is_none() {
             // That nothing is there need not be said once nothing older is: one version later.
             delta.insert(Row::Stale(version + 1, &row).key(), Some(Vec::new()));
         }
-        delta.insert(row, Some(encode(&change.after)));
+        delta.insert(row, Some(encode(&change.after.map(|value| (key, value)))));
     }
 }

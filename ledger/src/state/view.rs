@@ -1,8 +1,8 @@
 //! The state at one height.
 
 use super::ReadState;
-use super::key::StateKey;
-use super::layout::Row;
+use super::key::{StateKey, place};
+use super::layout::{Row, read_value_key};
 use super::prune::Pruned;
 use super::summary::Summary;
 use super::tree::{StateProof, prove};
@@ -30,6 +30,15 @@ pub struct Position {
 /// Where the bundle of this id was executed first; none if it never was, or that is forgotten.
 pub fn position(state: &impl ReadState, id: &BundleId) -> Option<Position> {
     state.read(&Row::Bundle(id).key()).map(|bytes| decode(state, &bytes))
+}
+
+/// Whether the bundle of this id was executed in the last [`WINDOW_SLOTS`](crate::limits::WINDOW_SLOTS) slots, and may not be
+/// once more: then the slot in which its id was used up.
+pub fn used(state: &impl ReadState, id: &BundleId) -> Option<u64> {
+    let position = position(state, id).filter(|position| position.outcome.uses_id());
+    position
+        .map(|position| position.slot)
+        .or_else(|| state.read(&Row::Used(id).key()).map(|bytes| decode(state, &bytes)))
 }
 
 /// The results of an executed slot, in the order of its block; none if they are forgotten or not there yet.
@@ -91,22 +100,20 @@ impl<'a, S: ReadState> View<'a, S> {
 
     /// What `owner` has, sorted by asset in descending order, `most` of them at the most.
     pub fn balances(&self, chain: &str, owner: [u8; 32], most: usize) -> Vec<(String, u128)> {
-        let prefix = StateKey::balances_of(chain, owner);
-        let from = [b"v", &prefix[..]].concat();
-        let mut to = [&from[..], &[0xff; 8]].concat();
+        let from = Row::Owned(&StateKey::balances_of(chain, owner)).key();
+        // What follows is the name of an asset, of which the length stands first.
+        let to = [&from[..], &[0xff; 4]].concat();
         let mut balances = Vec::new();
-        while balances.len() < most {
-            let Some((row, _)) = self.state.last_at_or_before(&from, &to) else { break };
-            let key = &row[1..row.len() - size_of::<u64>()];
+        self.state.each_back(&from, &to, &mut |row, _| {
+            let key = &row[1..];
             if let Some((_, bytes)) = self.value(key) {
                 let StateKey::Balance { asset, .. } = decode(self.state, key) else {
                     unreachable!("only balances begin like balances")
                 };
                 balances.push((asset, decode(self.state, &bytes)));
             }
-            // All versions of this key sort after it.
-            to = row[..row.len() - size_of::<u64>()].to_vec();
-        }
+            balances.len() < most
+        });
         balances
     }
 
@@ -119,12 +126,13 @@ impl<'a, S: ReadState> View<'a, S> {
 
     /// The value at `key`, and the version from which on it is there.
     pub(crate) fn value(&self, key: &[u8]) -> Option<(u64, Vec<u8>)> {
-        let from = Row::Value(key, 0).key();
-        let to = Row::Value(key, self.summary.version).key();
+        let place = place(key).0;
+        let from = Row::Value(&place, 0).key();
+        let to = Row::Value(&place, self.summary.version).key();
         let (row, bytes) = self.state.last_at_or_before(&from, &to)?;
-        let version = row[row.len() - size_of::<u64>()..].try_into().expect("eight bytes");
-        decode::<Option<Vec<u8>>>(self.state, &bytes)
-            .map(|value| (u64::from_be_bytes(version), value))
+        let (_, version) = read_value_key(&row)
+            .unwrap_or_else(|| self.state.unreadable("the key of a value in a view"));
+        decode::<Option<(Vec<u8>, Vec<u8>)>>(self.state, &bytes).map(|(_, value)| (version, value))
     }
 
     /// The rows in which it is.

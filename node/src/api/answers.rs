@@ -52,6 +52,9 @@ pub struct Logs {
 pub struct Log {
     /// Of each learner, how far it is.
     pub learners: BTreeMap<String, Learner>,
+    /// The first slot of which is known what was executed: those before were let go of, or there was a snapshot.
+    #[serde(default)]
+    pub begins: u64,
     /// Messages from proposal to decision: 3 or 4.
     pub sends: u8,
     /// Undecided slots that are open.
@@ -87,6 +90,24 @@ pub struct Sync {
     pub slots_left: u64,
     /// Executed in a second, since it began.
     pub slots_per_second: f64,
+    /// As long as it goes on like that; none before it has begun to.
+    pub seconds_left: Option<f64>,
+    /// How a snapshot of the state comes, if the others have let go of the slots that are missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Snapshot>,
+}
+
+/// A snapshot of the state comes.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Snapshot {
+    /// The slot after which the state is fetched.
+    pub slot: u64,
+    /// How much of it is there, from 0 to 100.
+    pub percent: f64,
+    /// Objects, balances and so on that are there.
+    pub leaves: u64,
+    /// Bytes that came.
+    pub bytes: u64,
     /// As long as it goes on like that; none before it has begun to.
     pub seconds_left: Option<f64>,
 }

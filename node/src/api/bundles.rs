@@ -6,7 +6,7 @@ use super::error::Failure;
 use super::read;
 use crate::events::Event;
 use crate::mempool::{Mempool, Source};
-use crate::node::Submitted;
+use crate::node::{Node, Submitted};
 use crate::store::LogIndex;
 use crate::waiting;
 use axum::Json;
@@ -108,6 +108,7 @@ pub(crate) async fn bundle(
     loop {
         let node = shared.node.clone();
         let receipt = read(move || node.receipt(&id)).await?;
+        let receipt = receipt.map_err(|why| Failure::not_found(why.to_string()))?;
         let done = |chain: &ChainReceipt| match chain.status {
             Status::Pending => false,
             // What was in no block is certified by nobody.
@@ -115,9 +116,11 @@ pub(crate) async fn bundle(
         };
         let done = receipt.as_ref().is_some_and(|receipt| receipt.chains.values().all(done));
         if done || tokio::time::Instant::now() >= deadline {
-            return receipt.map(Json).ok_or_else(|| {
-                Failure::not_found("nobody here knows a bundle of this id; was it submitted?")
-            });
+            let node = shared.node.clone();
+            return match receipt {
+                Some(receipt) => Ok(Json(receipt)),
+                None => Err(Failure::not_found(read(move || unknown(&node)).await?)),
+            };
         }
         if permit.is_none() {
             let one = shared.waiting.clone().try_acquire_owned();
@@ -131,6 +134,23 @@ pub(crate) async fn bundle(
         let news = news(&mut events, &shared.node.mempool, log, &id);
         let _ = tokio::time::timeout_at(deadline, news).await;
     }
+}
+
+/// That nobody here knows a bundle, and what the reason may be.
+fn unknown(node: &Node) -> String {
+    let mut why = "nobody here knows a bundle of this id; was it submitted?".to_owned();
+    for (log, of_log) in node.views.logs() {
+        match node.views.begins(log) {
+            0 => {}
+            slot => {
+                why += &format!(
+                    " What was executed in {} before slot {slot} is not known here.",
+                    of_log.name
+                )
+            }
+        }
+    }
+    why
 }
 
 /// Waits until a receipt may say something else: a view executed a slot of the bundle's log, if it is known, or was certified,

@@ -3,7 +3,7 @@
 use super::Shared;
 use super::answers::{
     ErrorAnswer, Evidence, Executed, Graph, Learner, Log, Logs, Peer, Silent, Slot, SlotDecision,
-    Sync,
+    Snapshot, Sync,
 };
 use super::error::Failure;
 use super::read;
@@ -33,6 +33,7 @@ pub(crate) async fn logs(State(shared): State<Shared>) -> Json<Logs> {
         });
         let log_answer = Log {
             learners: learners.collect(),
+            begins: node.views.begins(index),
             sends: match trust.sends() {
                 Sends::Three => 3,
                 Sends::Four => 4,
@@ -47,6 +48,13 @@ pub(crate) async fn logs(State(shared): State<Shared>) -> Json<Logs> {
                 slots_per_second: progress.rate.round(),
                 seconds_left: (progress.rate > 0.0)
                     .then(|| (progress.left as f64 / progress.rate).ceil()),
+                snapshot: progress.snapshot.map(|share| Snapshot {
+                    slot: share.slot,
+                    percent: (share.done * 100.0).floor(),
+                    leaves: share.leaves,
+                    bytes: share.bytes,
+                    seconds_left: share.seconds_left(),
+                }),
             }),
             silent: of_engine
                 .and_then(|log| log.silent.clone())
@@ -99,7 +107,13 @@ fn read_slot(node: &Node, log: &str, slot: u64) -> Result<Slot, Failure> {
         };
         learners.insert(node.graph.learner_name(learner).to_owned(), decision);
     }
+    let begins = node.store.base(index).map_err(failed)?.max(node.views.begins(index));
     let Some(value) = value else {
+        if slot < begins {
+            return Err(Failure::not_found(format!(
+                "this node knows `{log}` from slot {begins} on, and no more of slot {slot}; ask one that keeps more"
+            )));
+        }
         return Err(Failure::not_found(format!("slot {slot} of `{log}` is not decided here")));
     };
     let bytes = node.store.block(index, hpaxos_consensus::Slot(slot), &value).map_err(failed)?;

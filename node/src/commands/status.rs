@@ -4,7 +4,7 @@ use super::node_address::NodeAddress;
 use crate::Outcome;
 use crate::show::{BAD, Columns, GOOD, TITLE, WARN, error, is_read, json, line, styled};
 use clap::Args;
-use hpaxos_node::api::answers::{Graph, Logs, Silent, Sync};
+use hpaxos_node::api::answers::{Graph, Logs, Silent, Snapshot, Sync};
 use hpaxos_node::client::Client;
 use serde_json::json;
 use std::io::{self, IsTerminal};
@@ -140,10 +140,21 @@ impl Status {
         columns.print();
 
         for (name, log) in logs {
-            let Some(Sync { slots_left, slots_per_second, seconds_left }) = &log.sync else {
+            let Some(Sync { slots_left, slots_per_second, seconds_left, snapshot }) = &log.sync
+            else {
                 continue;
             };
-            let left = seconds_left.map_or(String::new(), |left| format!(", {left} s left"));
+            let in_seconds =
+                |left: &Option<f64>| left.map_or(String::new(), |left| format!(", {left} s left"));
+            if let Some(Snapshot { slot, percent, leaves, seconds_left, .. }) = snapshot {
+                line(format_args!(
+                    "{} {name}: fetching a snapshot of the state after slot {slot}: {percent} %, {leaves} leaves{}",
+                    styled(WARN, "catching up"),
+                    in_seconds(seconds_left)
+                ));
+                continue;
+            }
+            let left = in_seconds(seconds_left);
             line(format_args!(
                 "{} {name}: {slots_left} slots behind, {slots_per_second} slots a second{left}",
                 styled(WARN, "catching up")

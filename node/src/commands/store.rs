@@ -177,6 +177,10 @@ fn print(found: &Inspection, bytes: u64) {
         ]);
         let slots = format!("{} open, {} parked", log.open, log.parked);
         columns.row(["slots".to_owned(), slots, String::new()]);
+        if log.begins > 0 {
+            let begins = format!("from {} on", log.begins);
+            columns.row(["history".to_owned(), begins, String::new()]);
+        }
         columns.row(["evidence".to_owned(), log.evidence.to_string(), String::new()]);
         columns.print();
         if log.lost {
@@ -186,10 +190,15 @@ fn print(found: &Inspection, bytes: u64) {
 }
 
 fn print_report(report: &Report) {
-    let Report { messages, decisions, blocks, executed, evidence, findings, more } = report;
+    let Report { messages, decisions, blocks, executed, evidence, begins, findings, more } = report;
     line(format_args!(
         "{messages} messages, {decisions} decisions, {blocks} blocks, {executed} executed slots, {evidence} proofs of misbehaviour"
     ));
+    for (log, slot) in begins.iter().filter(|(_, slot)| **slot > 0) {
+        line(format_args!(
+            "log {log} begins with slot {slot}: that rests on what quorums certified, and is not derived again"
+        ));
+    }
     for Finding { log, slot, what } in findings {
         let log = if log.is_empty() { String::new() } else { format!("log {log}, ") };
         let slot = slot.map(|slot| format!("slot {slot}, ")).unwrap_or_default();

@@ -27,6 +27,7 @@ pub(super) fn check(config: &Config) -> Result<(), Wrong> {
     names(config)?;
     listening(config)?;
     relations(config)?;
+    retention(config)?;
     logging::filter(&config.log.level)
         .map(drop)
         .map_err(|error| ("log.level", format!("is wrong: {error}")))
@@ -90,6 +91,19 @@ fn listening(config: &Config) -> Result<(), Wrong> {
         let message =
             format!("is {metrics}, where the API listens; it should have a port of its own");
         return Err(("metrics.listen", message));
+    }
+    Ok(())
+}
+
+/// The slots that a node keeps at least, if it does not keep all: more than are open at a time.
+const KEEP_SLOTS_MIN: u64 = 64;
+
+fn retention(config: &Config) -> Result<(), Wrong> {
+    let keep = config.store.keep_slots;
+    let least = KEEP_SLOTS_MIN.max(config.consensus.depth.saturating_mul(4));
+    if keep > 0 && keep < least {
+        let message = format!("is {keep}; it should be at least {least}, or 0 to keep everything");
+        return Err(("store.keep_slots", message));
     }
     Ok(())
 }

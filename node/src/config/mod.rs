@@ -40,6 +40,7 @@ pub struct Config {
     pub metrics: Metrics,
     pub consensus: Consensus,
     pub mempool: Mempool,
+    pub store: Store,
     pub log: Log,
 }
 
@@ -109,6 +110,14 @@ pub struct Mempool {
     pub bundles_max: usize,
     pub bytes_max: usize,
     pub per_source_max: usize,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "each key is documented once, in the file")]
+pub struct Store {
+    pub keep_slots: u64,
 }
 
 /// `[log]`

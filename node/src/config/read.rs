@@ -222,7 +222,14 @@ mod tests {
                 "config.toml:3:1: unknown key `api.lisen`; did you mean `api.listen`?",
             ),
             ("colour = 1", "config.toml:2:1: unknown key `colour`; the keys here are name, graph"),
-            ("[store]\nretention_slots = 1", "config.toml:2:1: unknown key `store`; "),
+            (
+                "[store]\nretention_slots = 1",
+                "config.toml:3:1: unknown key `store.retention_slots`; the keys here are keep_slots",
+            ),
+            (
+                "[store]\nkeep_slots = 63",
+                "config.toml:3:1: `store.keep_slots` is 63; it should be at least 64, or 0",
+            ),
             (
                 "[p2p.followers]\nmux = 1",
                 "config.toml:3:1: unknown key `p2p.followers.mux`; did you",

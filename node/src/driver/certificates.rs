@@ -3,7 +3,7 @@
 use super::Driver;
 use super::timers::Wake;
 use crate::network::Bytes;
-use crate::store::LogIndex;
+use crate::store::{LogIndex, StoreError};
 use crate::views::Rows;
 use crate::wire::Frame;
 use hpaxos_consensus::{Event, Peer, Slot};
@@ -38,7 +38,8 @@ impl Driver {
     /// Tells the engine of certified slots, some at a time.
     pub(super) fn certify(&mut self, log: LogIndex) {
         let driver = &mut self.logs[usize::from(log.0)];
-        let rows = Rows::new(&self.parts.store, log);
+        let store = self.parts.store.clone();
+        let rows = Rows::new(&store, log);
         let mut left = CERTIFIED_MAX;
         for (learner, through) in driver.certified.clone() {
             let first = driver.replica.next_uncertified(learner);
@@ -57,6 +58,43 @@ impl Driver {
             self.timers.plan(Duration::ZERO, Wake::Certify { log });
         }
         self.handle(log);
+        self.tell_over(log);
+    }
+
+    /// Tells whoever lets go of old slots up to where the engine has been told that they are over.
+    pub(super) fn tell_over(&self, log: LogIndex) {
+        let driver = &self.logs[usize::from(log.0)];
+        let learners = driver.trust.learners().iter();
+        let over = learners.map(|learner| driver.replica.next_uncertified(learner)).min();
+        self.parts.decisions.set_over(log, over.unwrap_or_default());
+    }
+
+    /// Engines of logs whose views were replaced go on where the store ends now, as if the node had been started again: all
+    /// that was to be stored is stored, and all that was to be sent is sent.
+    pub(super) fn begin_anew(&mut self) -> Result<(), StoreError> {
+        for index in std::mem::take(&mut self.replaced) {
+            let driver = &mut self.logs[usize::from(index.0)];
+            driver.begin_anew(&self.parts.store)?;
+            if let Some(tracer) = &self.parts.tracer {
+                driver.tell_restored(tracer);
+            }
+            let base = self.parts.store.base(index)?;
+            tracing::info!(log = driver.name(), slot = base, "the engine goes on from a snapshot");
+            for acceptor in driver.others.clone() {
+                let peer = Peer::Acceptor(acceptor);
+                driver.queue.push_back(match self.connected.contains(acceptor) {
+                    true => Event::Connected { peer },
+                    false => Event::Unreachable { acceptor },
+                });
+            }
+            for peer in &self.followers {
+                driver.queue.push_back(Event::Connected { peer: *peer });
+            }
+            self.handle(index);
+            self.tell_over(index);
+            self.settle()?;
+        }
+        Ok(())
     }
 
     /// Sends a peer the latest certificates of a log, unless it just got them.

@@ -123,6 +123,24 @@ impl LogDriver {
         })
     }
 
+    /// Goes on where the store ends now. Numbers are never used twice.
+    pub fn begin_anew(&mut self, store: &Store) -> Result<(), StoreError> {
+        let setting = LogSetting {
+            index: self.index,
+            config: self.replica.config().clone(),
+            slot_min: self.slot_min,
+            idle_slot: self.idle_slot,
+        };
+        let anew = LogDriver::recover(setting, store)?;
+        let before = std::mem::replace(self, anew);
+        self.records = before.records;
+        self.count = before.count;
+        self.helped = before.helped;
+        self.silent = before.silent;
+        self.opening = before.opening;
+        Ok(())
+    }
+
     /// Tells a trace what is here from before.
     pub fn tell_restored(&self, tracer: &Tracer) {
         if self.replica.silence() == Some(Silence::Everything) {

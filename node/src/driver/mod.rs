@@ -94,6 +94,11 @@ pub enum Input {
         /// Up to this slot.
         through: Slot,
     },
+    /// A log's view was replaced by a snapshot, and the slots before are over.
+    Replaced {
+        /// The log.
+        log: LogIndex,
+    },
     /// Bundles wait, or others are done with.
     Look,
     /// No more slots are opened, and the thread ends.
@@ -154,6 +159,8 @@ pub struct Driver {
     status: watch::Sender<EngineStatus>,
     published: Option<Instant>,
     stopping: bool,
+    /// Logs whose engines have to begin anew.
+    replaced: Vec<LogIndex>,
 }
 
 impl Driver {
@@ -186,7 +193,9 @@ impl Driver {
             status,
             published: None,
             stopping: false,
+            replaced: Vec::new(),
         };
+        driver.log_indices().for_each(|index| driver.tell_over(index));
         // Who asks first is to hear how it is, too.
         driver.publish();
         Ok((driver, receiver))
@@ -207,6 +216,7 @@ impl Driver {
                 self.take(input);
             }
             self.settle()?;
+            self.begin_anew()?;
             self.publish();
         }
         if let Some(tracer) = &self.parts.tracer {
@@ -250,6 +260,7 @@ impl Driver {
             Input::Fetch { log, slot, value } => self.fetch_decided(log, slot, value),
             Input::Attest { log, frame } => self.send_attestation(log, frame),
             Input::Certified { log, learner, through } => self.certified(log, learner, through),
+            Input::Replaced { log } => self.replaced.push(log),
             Input::Look => {}
             Input::Stop => self.stopping = true,
         }

@@ -105,6 +105,11 @@ impl Tracer {
         Ok(tracer)
     }
 
+    /// A view was replaced by a snapshot: what was executed before is not told.
+    pub fn begins_anew(&self) {
+        self.write(&Line::Restart { node: self.node() });
+    }
+
     fn is_full(&self) -> bool {
         self.detail == Detail::Everything
     }

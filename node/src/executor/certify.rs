@@ -12,6 +12,9 @@ use hpaxos_ledger::{Certificate, Summary};
 use std::mem::take;
 use tracing::{debug, error};
 
+/// Slots before the last certificate of which those of a start before are looked for.
+const RECALLED: u64 = 1_024;
+
 impl Executor {
     /// Goes on with the certificates that the store has.
     pub(super) fn recall_certificates(&mut self, index: LogIndex) -> Result<(), StoreError> {
@@ -28,6 +31,7 @@ impl Executor {
                 self.decisions.stop(index, learner);
             }
             let Some(last) = self.parts.store.last_certificate(index, learner)? else { continue };
+            self.recall_older(index, learner, last.slot)?;
             self.decisions.set_certified(index, learner, last.slot + 1);
             self.log(index).certifier.keep(learner, last.clone());
             self.weigh(index, learner, last)?;
@@ -35,7 +39,26 @@ impl Executor {
         Ok(())
     }
 
-    fn log(&mut self, index: LogIndex) -> &mut super::Log {
+    /// Certificates before the last one may be of slots in which other learners have one, too: then there is a snapshot.
+    fn recall_older(
+        &mut self,
+        index: LogIndex,
+        learner: LearnerId,
+        last: u64,
+    ) -> Result<(), StoreError> {
+        let learners = self.log(index).heights.len();
+        let store = self.parts.store.clone();
+        for certificate in store.certificates(index, learner, last.saturating_sub(RECALLED)) {
+            let certificate = certificate?;
+            let summary = self.parts.views.summary(index, certificate.slot);
+            if summary.is_some_and(|summary| says_the_same(&certificate, &summary)) {
+                self.parts.snapshots.certified(index, learners, certificate);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn log(&mut self, index: LogIndex) -> &mut super::Log {
         &mut self.logs[usize::from(index.0)]
     }
 
@@ -146,6 +169,8 @@ impl Executor {
         if !says_the_same(&certificate, &summary) {
             return self.stop(index, learner, &certificate, &summary);
         }
+        let learners = self.log(index).heights.len();
+        self.parts.snapshots.certified(index, learners, certificate);
         // One that finds no room is made up for by the next one.
         let through = Slot(slot);
         let _ = self.parts.driver.try_send(Input::Certified { log: index, learner, through });

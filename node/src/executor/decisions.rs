@@ -31,6 +31,20 @@ pub(super) enum Told {
     Attested(LogIndex, Attested),
     /// Somebody has a certificate, which holds.
     Certificate(LogIndex, LearnerId, Certificate),
+    /// A view was staged that is to take the place of a log's.
+    Replace(Replacement),
+}
+
+/// A view that is staged in the store, whole and checked.
+pub struct Replacement {
+    /// The log.
+    pub log: LogIndex,
+    /// How many slots all learners have executed in it.
+    pub height: u64,
+    /// What proves it.
+    pub certificates: Vec<(LearnerId, Certificate)>,
+    /// Is told whether it took the place.
+    pub done: tokio::sync::oneshot::Sender<bool>,
 }
 
 /// Attestations and certificates that wait for the executor; what comes on top is dropped: others follow.
@@ -54,6 +68,8 @@ struct OfLog {
     certified: Mutex<BTreeMap<LearnerId, u64>>,
     /// Learners whose view goes no further.
     stopped: Mutex<LearnerSet>,
+    /// Slots below are certified for all learners, as far as the engine was told.
+    over: AtomicU64,
 }
 
 impl OfLog {
@@ -63,6 +79,7 @@ impl OfLog {
             executed: AtomicU64::new(0),
             certified: Mutex::default(),
             stopped: Mutex::new(LearnerSet::EMPTY),
+            over: AtomicU64::new(0),
         }
     }
 }
@@ -117,6 +134,26 @@ impl Decisions {
     /// Tells of a certificate that holds.
     pub fn certificate(&self, log: LogIndex, learner: LearnerId, certificate: Certificate) {
         self.tell_if_room(Told::Certificate(log, learner, certificate));
+    }
+
+    /// Tells of a view that is staged.
+    pub fn replace(&self, replacement: Replacement) {
+        self.tell(Told::Replace(replacement));
+    }
+
+    /// All slots before this one were decided.
+    pub(super) fn decided(&self, log: LogIndex, height: u64) {
+        self.of(log).decided.fetch_max(height, Ordering::Relaxed);
+    }
+
+    /// The engine knows that slots below this one are certified for all learners.
+    pub fn set_over(&self, log: LogIndex, slot: Slot) {
+        self.of(log).over.fetch_max(slot.0, Ordering::Relaxed);
+    }
+
+    /// Slots below are certified for all learners, as far as the engine was told.
+    pub(super) fn over(&self, log: LogIndex) -> u64 {
+        self.of(log).over.load(Ordering::Relaxed)
     }
 
     /// How many slots of a log are decided and not executed.

@@ -6,14 +6,16 @@
 
 mod certify;
 mod decisions;
+mod history;
 
-pub use decisions::{Decided, Decisions};
+pub use decisions::{Decided, Decisions, Replacement};
 
 use crate::certifier::Certifier;
 use crate::driver::{Input, Tracer};
 use crate::events::{Event, Events};
 use crate::mempool::Mempool;
 use crate::metrics::Metrics;
+use crate::snapshots::Snapshots;
 use crate::store::{LogIndex, Store, StoreError};
 use crate::views::{Rows, Views};
 use decisions::Told;
@@ -51,6 +53,10 @@ pub struct Parts {
     pub me: Option<AcceptorId>,
     /// Its key.
     pub key: Arc<SigningKey>,
+    /// Snapshots that others ask for.
+    pub snapshots: Arc<Snapshots>,
+    /// How many slots are kept; 0 if all.
+    pub keep_slots: u64,
 }
 
 /// Lets views execute.
@@ -80,6 +86,8 @@ struct Log {
     last: BTreeMap<LearnerId, u64>,
     /// Certificates of slots that are not executed here yet, the latest of each learner.
     ahead: BTreeMap<LearnerId, Certificate>,
+    /// Slots below are being let go of: what this rests on is on disk.
+    letting_go: Option<u64>,
 }
 
 /// Between two looks for a block that is missing.
@@ -103,6 +111,7 @@ impl Executor {
             executor.logs.push(log);
             executor.recall_certificates(index)?;
         }
+        executor.tell_beginnings();
         let decisions = executor.decisions.clone();
         Ok((executor, decisions))
     }
@@ -153,6 +162,7 @@ impl Executor {
             unattested: BTreeMap::new(),
             last: BTreeMap::new(),
             ahead: BTreeMap::new(),
+            letting_go: None,
         })
     }
 
@@ -166,6 +176,7 @@ impl Executor {
             for index in (0..self.logs.len()).map(|index| LogIndex(index as u16)) {
                 missing |= self.advance(index)?;
                 self.attest(index)?;
+                self.let_go(index)?;
             }
             let told = if missing {
                 match self.told.recv_timeout(MISSING_EVERY) {
@@ -191,6 +202,7 @@ impl Executor {
             Told::Certificate(index, learner, certificate) => {
                 self.hold(index, learner, certificate)?;
             }
+            Told::Replace(replacement) => self.replace(replacement)?,
         }
         Ok(())
     }
@@ -279,7 +291,8 @@ impl Executor {
         let block = Block::decode(&bytes).map_err(|error| {
             self.parts.store.damaged(format!("a block of slot {slot}: {error}"))
         })?;
-        let view = Rows::new(&self.parts.store, index);
+        let store = self.parts.store.clone();
+        let view = Rows::new(&store, index);
         let (mut delta, Results { summary, results }) =
             execute(&view, &log.rules, slot, &block, value);
         delta.extend([Views::height_row(learner, slot + 1)]);

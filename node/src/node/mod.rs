@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::store::Store;
 use crate::sync::Behind;
-use crate::views::Views;
+use crate::views::{Forgotten, Known, Views};
 use hpaxos_consensus::{LogName, NetworkId, Peer, Trust, TrustError};
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerGraph};
 use hpaxos_ledger::{Bundle, BundleId, Code, Receipt, Refusal};
@@ -131,10 +131,19 @@ impl Node {
     }
 
     /// What is known of a bundle, in whichever log it is.
-    pub fn receipt(&self, id: &BundleId) -> Option<Receipt> {
-        self.views
-            .logs()
-            .find_map(|(log, _)| self.views.receipt(log, id, self.mempool.get(log, id)))
+    ///
+    /// # Errors
+    /// If it was executed, or may have been, where nothing is known of any more.
+    pub fn receipt(&self, id: &BundleId) -> Result<Option<Receipt>, Forgotten> {
+        let mut forgotten = None;
+        for (log, _) in self.views.logs() {
+            match self.views.receipt(log, id, self.mempool.get(log, id)) {
+                Known::Receipt(receipt) => return Ok(Some(*receipt)),
+                Known::Forgotten(why) => forgotten = Some(why),
+                Known::Nothing => {}
+            }
+        }
+        forgotten.map_or(Ok(None), Err)
     }
 
     /// Whether a quorum's worth of peers is connected, so that this node can take part in some log.

@@ -15,6 +15,7 @@ use crate::judge::Judge;
 use crate::mempool::{Limits, Mempool, Source};
 use crate::metrics::Metrics;
 use crate::network::{Network, NetworkConfig, NetworkError, PendingLimits, Validator};
+use crate::snapshots::Snapshots;
 use crate::store::{LogIndex, Store, StoreError, reading};
 use crate::sync::{Behind, Parts as SyncParts, catch_up};
 use crate::views::{LogViews, Views};
@@ -117,6 +118,10 @@ impl Running {
         let logs = logs_of(&graph, setup.me, config)?;
         let keys = Keys::new(*id, &graph, logs.iter().map(|trust| trust.log().name()))?;
         let store = Arc::new(memory::open(&setup, &logs)?);
+        // A snapshot that was not whole when the node stopped, or what one replaced.
+        for log in (0..logs.len() as u16).map(LogIndex) {
+            reading(|| store.clear_staged(log))?;
+        }
 
         let rules: Vec<LogRules> =
             logs.iter().map(|trust| LogRules::new(*id, &graph, trust.log(), genesis)).collect();
@@ -143,6 +148,7 @@ impl Running {
         let (links, links_received) = mpsc::unbounded_channel();
         let tracer = tracer(&setup, &graph, &logs)?;
 
+        let snapshots = Arc::new(Snapshots::new(logs.len()));
         let parts = ExecutorParts {
             store: store.clone(),
             views: views.clone(),
@@ -155,6 +161,8 @@ impl Running {
             network: *id,
             me: setup.me,
             key: Arc::new(setup.key.clone()),
+            snapshots: snapshots.clone(),
+            keep_slots: config.store.keep_slots,
         };
         let of_executor = rules.iter().cloned().zip(logs.iter().cloned());
         let (executor, decisions) = reading(|| {
@@ -175,6 +183,7 @@ impl Running {
             mempool: mempool.clone(),
             views: views.clone(),
             store: store.clone(),
+            snapshots,
             metrics: metrics.clone(),
         };
         let of_network = network_config(config, &setup.network, setup.me, &setup.key);
@@ -220,6 +229,7 @@ impl Running {
             views: views.clone(),
             decisions: decisions.clone(),
             network: network.clone(),
+            keep_slots: config.store.keep_slots,
             events: events.clone(),
             metrics: metrics.clone(),
             tracer: of_sync_tracer,

@@ -22,6 +22,11 @@ pub enum StoreError {
         "the store has version {0}; this program knows versions up to {VERSION}: use a newer one"
     )]
     Version(u32),
+    /// Written by an older program, and only looked at.
+    #[error(
+        "the store has version {0}, and this program writes version {VERSION}: the node brings it up when it runs"
+    )]
+    Older(u32),
     /// Of another network.
     #[error("the store belongs to network {found}; the learner graph and genesis make {expected}")]
     Network {

@@ -107,7 +107,7 @@ impl Store {
     /// # Errors
     /// If the disk fails.
     pub fn opened(&self, log: LogIndex) -> Result<Slot, StoreError> {
-        let mut opened = Slot(0);
+        let mut opened = Slot(self.base(log)?);
         for family in [MESSAGES, DECISIONS] {
             let end = [slot_key(log, Slot(u64::MAX)), vec![u8::MAX; 8]].concat();
             let mode = IteratorMode::From(&end, Direction::Reverse);

@@ -4,8 +4,8 @@ use super::LogIndex;
 use hpaxos_consensus::{Evidence, Slot, ValueHash};
 use hpaxos_learner_graph::LearnerId;
 
-/// The bytes of a log's prefix in the family of views.
-pub(super) const VIEW_PREFIX_BYTES: usize = 2;
+/// The bytes of the prefix of a log's view in the family of views.
+pub(super) const VIEW_PREFIX_BYTES: usize = 4;
 
 /// Of a slot, in any family.
 pub(super) fn slot_key(log: LogIndex, slot: Slot) -> Vec<u8> {
@@ -60,7 +60,7 @@ pub(super) fn certificate_key(log: LogIndex, learner: LearnerId, slot: u64) -> V
     key
 }
 
-/// Of something of a log's view.
-pub(super) fn view_key(log: LogIndex, key: &[u8]) -> Vec<u8> {
-    [&log.0.to_be_bytes()[..], key].concat()
+/// Of something of a generation of a log's view.
+pub(super) fn view_key(log: LogIndex, generation: u16, key: &[u8]) -> Vec<u8> {
+    [&log.0.to_be_bytes()[..], &generation.to_be_bytes(), key].concat()
 }

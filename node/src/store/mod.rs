@@ -6,30 +6,34 @@
 
 mod certificates;
 mod error;
+mod history;
 mod identity;
 mod keys;
 mod opening;
 mod options;
 mod records;
+mod views;
 mod walk;
 
 pub use error::{StoreError, given_up, reading};
+pub use history::Kept;
 pub use identity::{Loss, StoreId};
 pub use records::RUN_BITS;
+pub use views::ViewRows;
 pub use walk::{Placed, PlacedBlock};
 
 use crate::guard::Mark;
 use hpaxos_consensus::message::{Body, Message};
 use hpaxos_consensus::{Evidence, NetworkId, Record, Schedule, Slot, ValueHash};
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
-use keys::{block_key, evidence_key, read_record_key, view_key};
+use keys::{block_key, evidence_key, read_record_key};
 use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
 use std::panic::resume_unwind;
 use std::sync::OnceLock;
 use tokio::sync::watch;
 
 /// The version of the layout.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Messages and rounds of slots, in the order in which they were stored.
 const MESSAGES: &str = "messages";
@@ -88,6 +92,8 @@ pub struct Store {
     is_new: bool,
     /// Remembers outside of it how far it is.
     mark: OnceLock<Mark>,
+    /// Of each log whose view was replaced, which generation of it counts.
+    generations: views::Generations,
     /// The first thing that went wrong.
     failed: watch::Sender<Option<StoreError>>,
 }
@@ -224,57 +230,6 @@ impl Store {
             Err(error) => Err(self.damaged(format!("evidence cannot be read: {error}"))),
         };
         stored.iter().map(signer).collect()
-    }
-
-    /// Something of a log's view.
-    ///
-    /// # Errors
-    /// If the disk fails.
-    pub fn view(&self, log: LogIndex, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.noted(self.database.get_cf(self.family(VIEWS), view_key(log, key)))
-    }
-
-    /// The last entry of a log's view from one key to another, both included.
-    ///
-    /// # Errors
-    /// If the disk fails.
-    pub fn view_last(
-        &self,
-        log: LogIndex,
-        from: &[u8],
-        to: &[u8],
-    ) -> Result<Option<Row>, StoreError> {
-        let (from, to) = (view_key(log, from), view_key(log, to));
-        let mode = IteratorMode::From(&to, Direction::Reverse);
-        let mut entries = self.database.iterator_cf(self.family(VIEWS), mode);
-        match self.noted(entries.next().transpose())? {
-            Some((key, value)) if *key >= *from => {
-                Ok(Some((key[keys::VIEW_PREFIX_BYTES..].to_vec(), value.into_vec())))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// Changes a log's view, in one step. After a crash it may be as before: it can be worked out again.
-    ///
-    /// # Errors
-    /// If the disk fails.
-    pub fn write_view<'a>(
-        &self,
-        log: LogIndex,
-        changes: impl IntoIterator<Item = (&'a Vec<u8>, &'a Option<Vec<u8>>)>,
-    ) -> Result<(), StoreError> {
-        let mut batch = WriteBatch::default();
-        let views = self.family(VIEWS);
-        for (key, value) in changes {
-            match value {
-                Some(value) => batch.put_cf(views, view_key(log, key), value),
-                None => batch.delete_cf(views, view_key(log, key)),
-            }
-        }
-        let mut options = WriteOptions::default();
-        options.disable_wal(true);
-        self.noted(self.database.write_opt(batch, &options))
     }
 
     /// Keeps something small that is no one's record: how it is found again is its owner's business.

@@ -5,6 +5,7 @@
 //! mark beside the store knows.
 
 use super::options::{Missing, Tail, of};
+use super::views::Generations;
 use super::{META, Store, StoreError, StoreId, VERSION, synced};
 use crate::guard::Mark;
 use hpaxos_consensus::NetworkId;
@@ -30,6 +31,7 @@ impl Store {
             store.is_new = true;
             store.write_owner(owner)?;
         }
+        store.bring_up()?;
         Ok(store)
     }
 
@@ -52,14 +54,16 @@ impl Store {
             let database = DB::open_cf_descriptors(&options, folder, families);
             Store::new(database.map_err(unopened)?, network).owned(owner)
         };
-        open(Tail::Whole).or_else(|error| {
+        let store = open(Tail::Whole).or_else(|error| {
             Store::look(folder, network, owner, Tail::Any)
                 .ok()
                 .filter(|seen| seen.has_all_synced(guard))
                 .ok_or(error.clone())?;
             warn!(%error, "nothing of what cannot be read had been synced: the node goes on without it");
             open(Tail::Any)
-        })
+        })?;
+        store.bring_up()?;
+        Ok(store)
     }
 
     /// Opens a store that is there, with a guard beside it if the node signs, to look at it: nothing on disk is changed.
@@ -75,10 +79,14 @@ impl Store {
         if !Store::is_at(folder) {
             return Err(StoreError::Missing(folder.to_owned()));
         }
-        Store::look(folder, network, owner, Tail::Whole).or_else(|error| {
+        let store = Store::look(folder, network, owner, Tail::Whole).or_else(|error| {
             let seen = Store::look(folder, network, owner, Tail::Any).ok();
             seen.filter(|seen| seen.has_all_synced(guard)).ok_or(error)
-        })
+        })?;
+        match store.version()? {
+            VERSION => Ok(store),
+            older => Err(StoreError::Older(older)),
+        }
     }
 
     /// Whether there is a store in a folder.
@@ -107,7 +115,8 @@ impl Store {
 
     fn new(database: DB, network: NetworkId) -> Self {
         let failed = watch::Sender::new(None);
-        Store { database, network, is_new: false, mark: OnceLock::new(), failed }
+        let (mark, generations) = (OnceLock::new(), Generations::default());
+        Store { database, network, is_new: false, mark, generations, failed }
     }
 
     fn owned(self, owner: &[u8; 32]) -> Result<Self, StoreError> {
@@ -115,6 +124,21 @@ impl Store {
             true => Ok(self),
             false => Err(StoreError::Damaged("it does not say its version".into())),
         }
+    }
+
+    /// Makes a store of an older version one of this version: in version 1 views had other rows. They are worked out again.
+    fn bring_up(&self) -> Result<(), StoreError> {
+        if self.version()? < VERSION {
+            self.clear_views()?;
+            self.keep("version", &VERSION.to_be_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// The version with which it was written.
+    fn version(&self) -> Result<u32, StoreError> {
+        let version = self.kept("version")?.and_then(|bytes| bytes.try_into().ok());
+        version.map(u32::from_be_bytes).ok_or_else(|| self.damaged("its version cannot be read"))
     }
 
     fn write_owner(&self, owner: &[u8; 32]) -> Result<(), StoreError> {

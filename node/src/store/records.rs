@@ -90,10 +90,12 @@ impl Store {
     /// # Errors
     /// If the disk fails, or what is on it cannot be read.
     pub fn retired_below(&self, log: LogIndex) -> Result<Slot, StoreError> {
-        let Some(bytes) = self.kept(&retired_key(log))? else { return Ok(Slot(0)) };
+        // Of slots below the base there are no records any more: they are over for all learners.
+        let base = Slot(self.base(log)?);
+        let Some(bytes) = self.kept(&retired_key(log))? else { return Ok(base) };
         let bytes = bytes.try_into();
         bytes
-            .map(|bytes| Slot(u64::from_be_bytes(bytes)))
+            .map(|bytes| Slot(u64::from_be_bytes(bytes)).max(base))
             .map_err(|_| self.damaged("up to where its slots are retired cannot be read"))
     }
 

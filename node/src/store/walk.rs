@@ -1,6 +1,6 @@
 //! Walking through all that is stored, for those who look after it.
 
-use super::keys::read_block_key;
+use super::keys::{read_block_key, view_key};
 use super::{BLOCKS, DECISIONS, EVIDENCE, FAMILIES, LogIndex, MESSAGES, Store, StoreError, VIEWS};
 use hpaxos_consensus::{Record, Schedule, Slot, ValueHash};
 
@@ -58,7 +58,8 @@ impl Store {
 
     /// The bytes of each row of a log's view.
     pub fn each_view_row(&self, log: LogIndex) -> impl Iterator<Item = Result<usize, StoreError>> {
-        self.scan(VIEWS, prefix(log)).map(|entry| {
+        let view = view_key(log, self.generation(log), &[]);
+        self.scan(VIEWS, view).map(|entry| {
             let (key, bytes) = entry?;
             Ok(key.len() + bytes.len())
         })

@@ -270,16 +270,19 @@ fn a_damaged_store_is_said_to_be_and_the_way_back_works() {
     starts_silent(&mut world, "it is missing");
 }
 
-/// Changes the first row of a family whose key begins so.
-fn spoil(world: &World, family: &str, prefix: &[u8], change: impl FnOnce(&mut Vec<u8>)) {
+/// Changes all rows of a family whose keys begin so.
+fn spoil(world: &World, family: &str, prefix: &[u8], change: impl Fn(&mut Vec<u8>)) {
     let (options, path) = (Options::default(), world.store());
     let database = DB::open_cf(&options, &path, DB::list_cf(&options, &path).unwrap()).unwrap();
     let handle = database.cf_handle(family).unwrap();
-    let mut rows = database.iterator_cf(handle, IteratorMode::Start).map(Result::unwrap);
-    let (key, mut bytes) =
-        rows.find(|(key, _)| key.starts_with(prefix)).map(|(key, it)| (key, it.to_vec())).unwrap();
-    change(&mut bytes);
-    database.put_cf(handle, key, bytes).unwrap();
+    let rows = database.iterator_cf(handle, IteratorMode::Start).map(Result::unwrap);
+    let rows: Vec<_> = rows.filter(|(key, _)| key.starts_with(prefix)).collect();
+    assert!(!rows.is_empty());
+    for (key, bytes) in rows {
+        let mut bytes = bytes.to_vec();
+        change(&mut bytes);
+        database.put_cf(handle, key, bytes).unwrap();
+    }
 }
 
 #[test]
@@ -290,7 +293,7 @@ fn a_row_that_cannot_be_read_ends_the_node() {
     let mut logs: Vec<&str> = vec!["blue", "red", "red+blue"];
     logs.sort_unstable();
     let index = logs.iter().position(|log| *log == "red+blue").unwrap() as u16;
-    let of_view = |kind: &[u8]| [&index.to_be_bytes()[..], kind].concat();
+    let of_view = |kind: &[u8]| [&index.to_be_bytes()[..], &[0; 2], kind].concat();
     let cut = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2);
     for (family, prefix, why) in [
         ("decisions", vec![], "a record cannot be read"),

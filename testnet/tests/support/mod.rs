@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(dead_code, reason = "each of the tests that share it uses a part")]
 
+use hpaxos_consensus::NetworkId;
 use hpaxos_ledger::{Bundle, Operation, Part};
 use hpaxos_node::api::answers::Logs;
 use hpaxos_node::client::Client;
@@ -133,13 +134,15 @@ impl Net {
         logs.and_then(|logs| Some(logs.logs.get(log)?.learners.get(learner)?.height)).unwrap_or(0)
     }
 
+    /// The key of a client.
+    pub fn key(&self, name: &str) -> ed25519_dalek::SigningKey {
+        let path = self.folder.join("clients").join(format!("{name}.json"));
+        KeyFile::read(&path).unwrap().unlock(None).unwrap()
+    }
+
     /// A bundle in which alice and bob swap a piece of gold on both chains.
     pub fn swap(&self, salt: u64) -> Bundle {
-        let key = |name: &str| {
-            let path = self.folder.join("clients").join(format!("{name}.json"));
-            KeyFile::read(&path).unwrap().unlock(None).unwrap()
-        };
-        let (alice, bob) = (key("alice"), key("bob"));
+        let (alice, bob) = (self.key("alice"), self.key("bob"));
         let public = |key: &ed25519_dalek::SigningKey| key.verifying_key().to_bytes();
         let pay = |from, to| {
             let asset = "gold".to_owned();
@@ -149,13 +152,22 @@ impl Net {
             Part { chain: "blue".into(), operations: pay(&alice, &bob) },
             Part { chain: "red".into(), operations: pay(&bob, &alice) },
         ];
+        self.signed(salt, parts, &[&alice, &bob])
+    }
+
+    /// A bundle of these parts.
+    pub fn signed(&self, salt: u64, parts: Vec<Part>, by: &[&ed25519_dalek::SigningKey]) -> Bundle {
+        let until = self.height("v1", "red+blue", "red") + 10_000;
+        signed(self.network(), "red+blue", until, salt, parts, by.iter().copied())
+    }
+
+    /// Its id.
+    pub fn network(&self) -> NetworkId {
         let graph =
             hpaxos_node::files::read_graph(&self.folder.join("learner-graph.toml")).unwrap();
         let genesis = self.folder.join("genesis.toml");
         let genesis = hpaxos_node::files::read_genesis(&genesis, &graph).unwrap();
-        let network = hpaxos_ledger::network_id(&graph, &genesis).unwrap();
-        let until = self.height("v1", "red+blue", "red") + 10_000;
-        signed(network, "red+blue", until, salt, parts, [&alice, &bob].into_iter())
+        hpaxos_ledger::network_id(&graph, &genesis).unwrap()
     }
 
     /// Ends it, and what it says then.

@@ -3,8 +3,14 @@
 //! Nobody is believed but quorums: histories are a hash chain, so that one certificate of a learner proves every slot before
 //! it. What is proven is decided, whatever the engine knows, and executed like everything else.
 //!
+//! Where the others have let go of the slots, a snapshot of the state is fetched in their place.
+//!
 //! The engine catches up by itself where others still have the messages of a slot. Nobody has once all learners' quorums have
 //! certified it.
+
+mod snapshot;
+
+pub use snapshot::Share;
 
 use crate::driver::Tracer;
 use crate::events::{Event, Events};
@@ -13,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::store::{LogIndex, Store, StoreError, Turn, reading};
 use crate::views::Views;
-use crate::wire::{Question, Stretch};
+use crate::wire::{Question, Slots, Stretch};
 use hpaxos_consensus::{NetworkId, Peer, Slot, Trust, ValueHash};
 use hpaxos_learner_graph::{LearnerGraph, LearnerId};
 use hpaxos_ledger::{Block, Certificate, History, Summary, value};
@@ -38,6 +44,12 @@ const LAG_MAX: u64 = 64;
 /// How long what was learned may take to be executed.
 const EXECUTED_WITHIN: Duration = Duration::from_secs(30);
 
+/// Who keeps only some slots begins with a snapshot only if it is further behind than this, however few it keeps.
+const FAR: u64 = 1_024;
+
+/// How long what a snapshot replaced stays: somebody may be reading it.
+const REPLACED_STAYS: Duration = Duration::from_secs(60);
+
 /// Between two lines in the log.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 
@@ -48,6 +60,8 @@ pub struct Progress {
     pub left: u64,
     /// Slots executed in a second, since it began.
     pub rate: f64,
+    /// How a snapshot comes, if one does.
+    pub snapshot: Option<Share>,
 }
 
 /// Of each log that is behind.
@@ -69,6 +83,8 @@ pub struct Parts {
     pub decisions: Decisions,
     /// The others.
     pub network: Network,
+    /// How many slots this node keeps; 0 if all.
+    pub keep_slots: u64,
     /// What happens.
     pub events: Events,
     /// Figures.
@@ -81,7 +97,25 @@ pub struct Parts {
 ///
 /// # Errors
 /// If the store fails.
-pub fn stretch(
+pub fn slots(
+    store: &Store,
+    views: &Views,
+    log: LogIndex,
+    from: u64,
+    blocks_from: u64,
+) -> Result<Option<Slots>, StoreError> {
+    let begins = views.begins(log).max(store.base(log)?);
+    if from < begins {
+        return Ok(Some(Slots::From(begins)));
+    }
+    Ok(stretch(store, views, log, from, blocks_from)?.map(Slots::Stretch))
+}
+
+/// Slots from one on, if something is certified there.
+///
+/// # Errors
+/// If the store fails.
+fn stretch(
     store: &Store,
     views: &Views,
     log: LogIndex,
@@ -126,9 +160,17 @@ pub fn stretch(
 pub async fn catch_up(parts: Arc<Parts>, log: LogIndex, behind: watch::Sender<Behind>) {
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut seen, mut turn) = (0, 0);
+    let (mut seen, mut turn, mut replaced) = (0, 0, None::<Instant>);
     loop {
         look.tick().await;
+        if replaced.is_some_and(|since| since.elapsed() > REPLACED_STAYS) {
+            replaced = None;
+            let store = parts.store.clone();
+            let cleared = tokio::task::spawn_blocking(move || store.clear_staged(log)).await;
+            if let Ok(Err(error)) = cleared {
+                debug!(%error, "what a snapshot replaced stays");
+            }
+        }
         let Some((from, left)) = parts.behind(log) else {
             seen = u64::MAX;
             continue;
@@ -139,16 +181,42 @@ pub async fn catch_up(parts: Arc<Parts>, log: LogIndex, behind: watch::Sender<Be
             continue;
         }
         let mut course = Course { began: Instant::now(), first: from, told: None };
+        // Who does not keep so much has no use for it.
+        let mut wants_snapshot = parts.keep_slots > 0 && left > parts.keep_slots.max(FAR);
         while let Some((from, left)) = parts.behind(log) {
             course.tell(&parts, log, from, left, &behind);
             turn += 1;
-            if !parts.learn(log, from, turn).await {
-                break;
+            let learned = match wants_snapshot {
+                true => Learned::Gone,
+                false => parts.learn(log, from, turn).await,
+            };
+            match learned {
+                Learned::Something => {}
+                Learned::Nothing => break,
+                Learned::Gone => {
+                    let fetched = parts.fetch_snapshot(log, &behind).await;
+                    if fetched {
+                        replaced = Some(Instant::now());
+                    } else if !std::mem::take(&mut wants_snapshot) {
+                        break;
+                    }
+                    wants_snapshot = false;
+                }
             }
         }
         course.end(&parts, log, &behind);
         seen = u64::MAX;
     }
+}
+
+/// What came of asking.
+enum Learned {
+    /// It got further.
+    Something,
+    /// Nobody had anything.
+    Nothing,
+    /// The others have let go of what it lacks.
+    Gone,
 }
 
 /// One time of catching up.
@@ -170,7 +238,7 @@ impl Course {
         let seconds = self.began.elapsed().as_secs_f64();
         let rate = (at - self.first.min(at)) as f64 / seconds.max(0.001);
         behind.send_modify(|behind| {
-            behind.insert(log, Progress { left, rate });
+            behind.insert(log, Progress { left, rate, snapshot: None });
         });
         let name = parts.name(log);
         parts.metrics.set_slots_behind(name, left);
@@ -214,13 +282,20 @@ impl Parts {
     }
 
     /// Asks one of the others, and takes in what it answers. Whether that led anywhere.
-    async fn learn(self: &Arc<Self>, log: LogIndex, from: u64, turn: usize) -> bool {
-        let trust = &self.logs[usize::from(log.0)];
-        let peers: Vec<Peer> = {
-            let status = self.network.peers().borrow().clone();
-            let of_log = |peer: &Peer| matches!(peer, Peer::Acceptor(one) if trust.acceptors().contains(*one));
-            status.iter().filter(|it| it.link.is_some()).map(|it| it.peer).filter(of_log).collect()
-        };
+    async fn learn(self: &Arc<Self>, log: LogIndex, from: u64, turn: usize) -> Learned {
+        let executed = self.events.listen();
+        let parts = self.clone();
+        let known = tokio::task::spawn_blocking(move || reading(|| parts.known_here(log))).await;
+        match known.expect("looking at a view does not panic") {
+            Ok(ends) if ends.is_empty() => {}
+            Ok(ends) => return self.executed(log, &ends, executed).await,
+            Err(error) => {
+                debug!(%error, "not caught up");
+                return Learned::Nothing;
+            }
+        }
+        let peers = self.peers_of(log);
+        let mut learned = Learned::Nothing;
         // Each in turn, and each of them once.
         for attempt in 0..peers.len() {
             let peer = peers[(turn + attempt) % peers.len()];
@@ -229,31 +304,19 @@ impl Parts {
             let Ok(answer) = self.network.ask(peer, question.encode().into()).await else {
                 continue;
             };
-            let mut executed = self.events.listen();
+            if let Ok(Slots::From(begins)) = Slots::decode(&answer) {
+                debug!(log = self.name(log), ?peer, from, begins, "it has let go of these slots");
+                learned = Learned::Gone;
+                continue;
+            }
+            let executed = self.events.listen();
             let parts = self.clone();
             let taken = tokio::task::spawn_blocking(move || {
                 reading(|| parts.take(log, from, blocks_from, &answer))
             });
             match taken.await.expect("taking in an answer does not panic") {
                 Ok(Ok(ends)) if !ends.is_empty() => {
-                    let waits = |(learner, end): (&LearnerId, &u64)| {
-                        self.views.height_of(log, *learner) < *end
-                            && !self.decisions.is_stopped(log, *learner)
-                    };
-                    let wait = async {
-                        while ends.iter().any(waits) {
-                            let heard = executed.recv().await;
-                            if matches!(
-                                heard,
-                                Err(tokio::sync::broadcast::error::RecvError::Closed)
-                            ) {
-                                return;
-                            }
-                            // Each slot is told: what waits is read at once.
-                            while matches!(executed.try_recv(), Ok(Event::Executed { .. })) {}
-                        }
-                    };
-                    return tokio::time::timeout(EXECUTED_WITHIN, wait).await.is_ok();
+                    return self.executed(log, &ends, executed).await;
                 }
                 Ok(Ok(_)) => {}
                 Ok(Err(why)) => {
@@ -262,11 +325,75 @@ impl Parts {
                 // The store says by itself what is wrong with it.
                 Err(error) => {
                     debug!(%error, "not caught up");
-                    return false;
+                    return Learned::Nothing;
                 }
             }
         }
-        false
+        learned
+    }
+
+    /// What another learner has executed here already, and is certified for one that is behind, nobody has to be asked for. Up
+    /// to where each learner's view will get by it.
+    fn known_here(&self, log: LogIndex) -> Result<BTreeMap<LearnerId, u64>, StoreError> {
+        let mut ends = BTreeMap::new();
+        for learner in self.logs[usize::from(log.0)].learners().iter() {
+            let height = self.views.height_of(log, learner);
+            let Some(last) = self.store.last_certificate(log, learner)? else { continue };
+            let own = self.views.summary(log, last.slot);
+            let same = own.is_some_and(|own| own.history == last.history);
+            if !same || last.slot < height || self.decisions.is_stopped(log, learner) {
+                continue;
+            }
+            let end = (last.slot + 1).min(height + STRETCH_MAX);
+            for slot in height..end {
+                let Some(summary) = self.views.summary(log, slot) else { break };
+                if let Some(tracer) = &self.tracer {
+                    tracer.learned(self.name(log), &last.learner, Slot(slot), summary.block);
+                }
+                self.decisions.send(Decided {
+                    log,
+                    slot: Slot(slot),
+                    learner,
+                    value: summary.block,
+                });
+            }
+            ends.insert(learner, end);
+        }
+        Ok(ends)
+    }
+
+    /// Waits until what was learned is executed.
+    async fn executed(
+        &self,
+        log: LogIndex,
+        ends: &BTreeMap<LearnerId, u64>,
+        mut executed: tokio::sync::broadcast::Receiver<Event>,
+    ) -> Learned {
+        let waits = |(learner, end): (&LearnerId, &u64)| {
+            self.views.height_of(log, *learner) < *end && !self.decisions.is_stopped(log, *learner)
+        };
+        let wait = async {
+            while ends.iter().any(waits) {
+                let heard = executed.recv().await;
+                if matches!(heard, Err(tokio::sync::broadcast::error::RecvError::Closed)) {
+                    return;
+                }
+                // Each slot is told: what waits is read at once.
+                while matches!(executed.try_recv(), Ok(Event::Executed { .. })) {}
+            }
+        };
+        match tokio::time::timeout(EXECUTED_WITHIN, wait).await {
+            Ok(()) => Learned::Something,
+            Err(_) => Learned::Nothing,
+        }
+    }
+
+    /// The acceptors of a log that are connected.
+    fn peers_of(&self, log: LogIndex) -> Vec<Peer> {
+        let acceptors = self.logs[usize::from(log.0)].acceptors();
+        let status = self.network.peers().borrow().clone();
+        let of_log = |peer: &Peer| matches!(peer, Peer::Acceptor(one) if acceptors.contains(*one));
+        status.iter().filter(|it| it.link.is_some()).map(|it| it.peer).filter(of_log).collect()
     }
 
     /// Takes in an answer: what its certificates prove is decided. Up to where each learner's view will get by it; or what is
@@ -278,7 +405,8 @@ impl Parts {
         blocks_from: u64,
         answer: &[u8],
     ) -> Result<Result<BTreeMap<LearnerId, u64>, &'static str>, StoreError> {
-        let Ok(Stretch { steps, certificates, blocks }) = Stretch::decode(answer) else {
+        let Ok(Slots::Stretch(Stretch { steps, certificates, blocks })) = Slots::decode(answer)
+        else {
             return Ok(Err("it is no stretch of slots"));
         };
         if steps.is_empty() || steps.len() as u64 > STRETCH_MAX {
