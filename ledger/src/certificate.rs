@@ -6,6 +6,7 @@
 use crate::attestation::Attestation;
 use crate::bundle::binary::{self, LOG_BYTES_MAX};
 use crate::digest::{History, ResultsRoot, StateRoot};
+use crate::limits::SLOT_MAX;
 use crate::network::EPOCH;
 use borsh::{BorshDeserialize, BorshSerialize};
 use hpaxos_consensus::{Epoch, NetworkId};
@@ -58,6 +59,9 @@ pub enum CertificateFlaw {
     /// Another learner graph counts.
     #[error("it is of epoch {0}, and the learner graph of epoch {EPOCH}")]
     Epoch(Epoch),
+    /// A slot that no log gets to.
+    #[error("it is of slot {0}; no log gets beyond slot {SLOT_MAX}")]
+    Slot(u64),
     /// A log that the graph does not have.
     #[error("the learner graph has no log `{}`", .0.escape_debug())]
     Log(String),
@@ -115,6 +119,9 @@ impl Certificate {
     pub fn verify(&self, network: NetworkId, graph: &LearnerGraph) -> Result<(), CertificateFlaw> {
         if self.epoch != EPOCH {
             return Err(CertificateFlaw::Epoch(self.epoch));
+        }
+        if self.slot > SLOT_MAX {
+            return Err(CertificateFlaw::Slot(self.slot));
         }
         let of_log =
             graph.log_learners(&self.log).ok_or_else(|| CertificateFlaw::Log(self.log.clone()))?;

@@ -16,5 +16,7 @@ pub const KEY_BYTES_MAX: usize = 256;
 pub const VALUE_BYTES_MAX: usize = 64 << 10;
 /// For how many slots used ids are remembered, and how far ahead a bundle may be valid.
 pub const WINDOW_SLOTS: u64 = 65_536;
+/// The last slot that a log can get to: so that reckoning with slots never overflows.
+pub const SLOT_MAX: u64 = u64::MAX >> 1;
 /// The largest number in a bundle: programs outside read numbers as doubles.
 pub const NUMBER_MAX: u64 = 1 << 53;

@@ -73,7 +73,8 @@ fn says_what_is_wrong_with_a_certificate() {
     };
     type Change<'a> = &'a dyn Fn(&mut Certificate);
     let of = |name: &str| name.to_owned();
-    let changes: [(Change, CertificateFlaw); 17] = [
+    let changes: [(Change, CertificateFlaw); 18] = [
+        (&|it| it.slot = u64::MAX, Slot(u64::MAX)),
         (&|it| it.epoch = hpaxos_consensus::Epoch(1), Epoch(hpaxos_consensus::Epoch(1))),
         (&|it| it.log = of("green"), Log(of("green"))),
         (&|it| it.log = of("blue"), Learner(of("red"))),

@@ -19,6 +19,7 @@ use hashlink::LruCache;
 use hpaxos_consensus::message::{Keys, Packet, PacketError, SignatureError};
 use hpaxos_consensus::{LogName, NetworkId, Peer};
 use hpaxos_learner_graph::LearnerGraph;
+use hpaxos_ledger::limits::SLOT_MAX;
 use hpaxos_ledger::{Attestation, Bundle, Certificate, Code};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -128,6 +129,9 @@ impl Checked {
         let learners = attestation.learner_set(&self.graph).ok_or_else(|| {
             Refused("an attestation for learners that the log does not have".to_owned())
         })?;
+        if attestation.slot > SLOT_MAX {
+            return Err(Refused(format!("an attestation of slot {}", attestation.slot)));
+        }
         let is_news = |learner| self.decisions.certified(log, learner) <= attestation.slot;
         if !learners.iter().any(is_news) {
             return Ok(());

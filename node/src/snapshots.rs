@@ -52,6 +52,16 @@ struct Served {
 }
 
 impl OfLog {
+    /// Whether there is room for what is offered, if need be in the place of something that somebody only asked for.
+    fn makes_room(&mut self) -> bool {
+        if self.served.len() >= HEIGHTS_MAX {
+            let not_offered = self.served.iter().find(|(_, it)| it.certificates.is_empty());
+            let Some(slot) = not_offered.map(|(slot, _)| *slot) else { return false };
+            self.served.remove(&slot);
+        }
+        true
+    }
+
     /// Lets go of what nobody asks for any more.
     fn tidy(&mut self, now: Instant) {
         self.served
@@ -111,7 +121,7 @@ impl Snapshots {
                 (*slot, served.certificates.clone())
             } else {
                 let (slot, certificates) = of_log.latest.clone()?;
-                if !of_log.served.contains_key(&slot) && of_log.served.len() >= HEIGHTS_MAX {
+                if !of_log.served.contains_key(&slot) && !of_log.makes_room() {
                     return None;
                 }
                 let served = Served { certificates: certificates.clone(), since: now, asked: now };
@@ -131,20 +141,24 @@ impl Snapshots {
         prefix: Prefix,
     ) -> Option<Vec<u8>> {
         let now = Instant::now();
-        {
+        let is_new = {
             let mut of_log = self.of(log);
             of_log.tidy(now);
             let room = of_log.served.len() < HEIGHTS_MAX;
             match of_log.served.get_mut(&slot) {
-                Some(served) => served.asked = now,
+                Some(served) => {
+                    served.asked = now;
+                    false
+                }
                 // Somebody else offered it: it is held here, too, so that several can send pieces.
                 None if room => {
                     let served = Served { certificates: Vec::new(), since: now, asked: now };
                     of_log.served.insert(slot, served);
+                    true
                 }
                 None => return None,
             }
-        }
+        };
         let _permit = self.reading.acquire().await.ok()?;
         let views = views.clone();
         let read = tokio::task::spawn_blocking(move || {
@@ -155,7 +169,7 @@ impl Snapshots {
             })
         });
         let piece = read.await.ok()?.ok()?;
-        if piece.is_none() {
+        if piece.is_none() && is_new {
             // What is not there needs no room.
             let mut of_log = self.of(log);
             if of_log.served.get(&slot).is_some_and(|served| served.certificates.is_empty()) {

@@ -159,7 +159,7 @@ impl Views {
 
     /// What the state says of an executed slot.
     pub fn summary(&self, log: LogIndex, slot: u64) -> Option<Summary> {
-        Summary::read(&self.rows(log), slot + 1)
+        Summary::read(&self.rows(log), slot.checked_add(1)?)
     }
 
     /// The state as a learner's view has it.

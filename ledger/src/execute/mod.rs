@@ -132,8 +132,10 @@ impl<S: ReadState> Run<'_, S> {
         self.scratch.keep();
         for (result, index) in results.iter().zip(0..) {
             let row = Row::Bundle(&result.id).key();
-            // What was executed first is what a bundle is known for.
-            if !delta.contains_key(&row) && position(state, &result.id).is_none() {
+            // What was executed first is what a bundle is known for: also where a snapshot tells no more than that it was.
+            let is_known =
+                position(state, &result.id).is_some() || used(state, &result.id).is_some();
+            if !delta.contains_key(&row) && !is_known {
                 let position = Position { slot: self.slot, index, outcome: result.outcome.clone() };
                 delta.insert(row, Some(encode(&position)));
             }

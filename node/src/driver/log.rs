@@ -138,6 +138,8 @@ impl LogDriver {
         self.helped = before.helped;
         self.silent = before.silent;
         self.opening = before.opening;
+        // What was decided is still to be fetched.
+        self.values.take_over(before.values);
         Ok(())
     }
 

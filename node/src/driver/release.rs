@@ -195,7 +195,11 @@ impl Driver {
             Request::Load { slot } => {
                 let driver = &mut self.logs[usize::from(log.0)];
                 let records = self.parts.store.records_of(log, slot, driver.trust.schedule())?;
-                driver.queue.push_back(Event::Loaded { slot, records });
+                // Looked at last: what a snapshot replaced goes with the base's moving. The engine that asks is about to begin
+                // anew, and must not take what is left of a slot for all that it ever signed there.
+                if slot.0 >= self.parts.store.base(log)? {
+                    driver.queue.push_back(Event::Loaded { slot, records });
+                }
             }
         }
         Ok(())

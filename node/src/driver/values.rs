@@ -54,6 +54,11 @@ pub(super) struct Values {
 }
 
 impl Values {
+    /// Goes on wanting what was decided.
+    pub fn take_over(&mut self, before: Values) {
+        self.wanted.extend(before.wanted.into_iter().filter(|(_, wanted)| wanted.decided));
+    }
+
     /// Keeps a block that this node made.
     pub fn made(&mut self, slot: Slot, value: ValueHash, bytes: Arc<[u8]>) {
         let (judgement, bundles) = (Judgement::Valid, Vec::new());

@@ -46,7 +46,9 @@ impl Executor {
             return store.write_view(index, &delta);
         }
         let mut end = base.saturating_add(SLOTS_AT_ONCE).min(target);
-        let (kept, heights) = self.claimable(index, base, &mut end, target)?;
+        // After a crash the view may have to forget what was let go of before once more.
+        let from = base.min(self.parts.views.begins(index));
+        let (kept, heights) = self.claimable(index, from, &mut end, target)?;
         if end <= base {
             self.log(index).letting_go = None;
             return Ok(());
@@ -74,7 +76,7 @@ impl Executor {
     }
 
     /// What was released may be claimed at any time: of such slots stays what proves it. The slots are those from `from` to
-    /// `end`, which may be moved, at most to `target`, so that the certificates that lie behind are among them.
+    /// `end`, which may be moved, at most to `target`, so that the certificates that lie behind, and the heights after them, are among them.
     fn claimable(
         &self,
         index: LogIndex,
@@ -97,11 +99,11 @@ impl Executor {
                         proofs.push((*learner, at));
                     }
                 }
-                if last >= target {
+                if last + 1 >= target {
                     *end = slot;
                     break;
                 }
-                *end = (*end).max(last + 1);
+                *end = (*end).max(last + 2);
                 kept.blocks.insert(slot);
                 heights.extend(slot..=last + 1);
                 for (learner, at) in proofs {

@@ -229,7 +229,6 @@ impl Running {
             views: views.clone(),
             decisions: decisions.clone(),
             network: network.clone(),
-            keep_slots: config.store.keep_slots,
             events: events.clone(),
             metrics: metrics.clone(),
             tracer: of_sync_tracer,

@@ -44,9 +44,6 @@ const LAG_MAX: u64 = 64;
 /// How long what was learned may take to be executed.
 const EXECUTED_WITHIN: Duration = Duration::from_secs(30);
 
-/// Who keeps only some slots begins with a snapshot only if it is further behind than this, however few it keeps.
-const FAR: u64 = 1_024;
-
 /// How long what a snapshot replaced stays: somebody may be reading it.
 const REPLACED_STAYS: Duration = Duration::from_secs(60);
 
@@ -83,8 +80,6 @@ pub struct Parts {
     pub decisions: Decisions,
     /// The others.
     pub network: Network,
-    /// How many slots this node keeps; 0 if all.
-    pub keep_slots: u64,
     /// What happens.
     pub events: Events,
     /// Figures.
@@ -181,27 +176,16 @@ pub async fn catch_up(parts: Arc<Parts>, log: LogIndex, behind: watch::Sender<Be
             continue;
         }
         let mut course = Course { began: Instant::now(), first: from, told: None };
-        // Who does not keep so much has no use for it.
-        let mut wants_snapshot = parts.keep_slots > 0 && left > parts.keep_slots.max(FAR);
         while let Some((from, left)) = parts.behind(log) {
             course.tell(&parts, log, from, left, &behind);
             turn += 1;
-            let learned = match wants_snapshot {
-                true => Learned::Gone,
-                false => parts.learn(log, from, turn).await,
-            };
-            match learned {
+            match parts.learn(log, from, turn).await {
                 Learned::Something => {}
                 Learned::Nothing => break,
-                Learned::Gone => {
-                    let fetched = parts.fetch_snapshot(log, &behind).await;
-                    if fetched {
-                        replaced = Some(Instant::now());
-                    } else if !std::mem::take(&mut wants_snapshot) {
-                        break;
-                    }
-                    wants_snapshot = false;
+                Learned::Gone if parts.fetch_snapshot(log, &behind).await => {
+                    replaced = Some(Instant::now());
                 }
+                Learned::Gone => break,
             }
         }
         course.end(&parts, log, &behind);
