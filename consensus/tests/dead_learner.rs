@@ -4,6 +4,7 @@
 //! `HPAXOS_DEAD_SLOTS` is how many slots there are, by default 2,000; `make long` has 100,000.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::disallowed_methods, reason = "a test may be told how much to do")]
 
 mod support;
 

@@ -1,7 +1,7 @@
 //! Traitors: Byzantine validators, made of the product's own network, its engine, and somebody's key.
 //!
 //! The product has no traitor's code, and its node would not do: it falls silent as soon as it hears of something that its
-//! key signed and it did not. A traitor has [`Puppet`]s instead: replicas of the engine without a store, who hear everything
+//! key signed and it did not. A traitor has puppets instead: replicas of the engine without a store, who hear everything
 //! but what the traitor itself has signed, and of whom it decides to whom they speak.
 
 mod ears;
