@@ -78,7 +78,8 @@ impl Property {
             }
             Property::Evidence => {
                 "Evidence names a Byzantine acceptor, a fork that reached a safe node is proven there, and once the \
-                 network is synchronous, every safe node has evidence of some kind against who forked."
+                 network is synchronous, every safe node that has the slot in its window has evidence of some kind \
+                 against who forked."
             }
             Property::WellFormedness => {
                 "Well-formedness is a function of the message and what lies below it: no safe node refuses what \

@@ -407,7 +407,7 @@ impl World {
         true
     }
 
-    /// Whether every safe node whose slot is open has evidence against each acceptor whose fork some safe node could prove when
+    /// Whether every safe node that has the slot in its window has evidence against each acceptor whose fork some safe node could prove when
     /// all was decided. It need not be the same: of many proposals of one round a node takes two.
     fn has_evidence_spread(&mut self) -> bool {
         let safe = || {

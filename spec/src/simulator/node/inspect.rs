@@ -58,10 +58,16 @@ impl Node {
         })
     }
 
-    /// Whether this node can prove that `acceptor` forked in a slot; none if the slot is not open here.
+    /// Whether this node can prove that `acceptor` forked in a slot; none if the slot is not in its window: for one that is parked
+    /// a single message of each peer waits, and evidence is two.
     pub fn knows_fork(&self, slot: Slot, acceptor: AcceptorId) -> Option<bool> {
-        let instance = self.replica.as_ref()?.instance(slot)?;
-        Some(instance.dag().forked().contains(acceptor))
+        let replica = self.replica.as_ref()?;
+        let (learners, depth) = (replica.config().trust.learners(), replica.config().depth);
+        let frontier = learners.iter().map(|learner| replica.next_undecided(learner)).max()?;
+        if slot.0 + depth < frontier.0 {
+            return None;
+        }
+        Some(replica.instance(slot)?.dag().forked().contains(acceptor))
     }
 
     /// What a slot looks like here, for people.
