@@ -136,9 +136,8 @@ pub struct Properties {
     decided: BTreeMap<Slot, Decided>,
     said: BTreeMap<(AcceptorId, Slot), Said>,
     refused: BTreeSet<MessageId>,
-    exposed: BTreeSet<Slot>,
-    /// Which safe node has evidence against whom, in which slot.
-    proven: BTreeSet<(AcceptorId, Slot, AcceptorId)>,
+    /// In which slot which safe node has evidence, and against whom.
+    proven: BTreeSet<(Slot, AcceptorId, AcceptorId)>,
     violation: Option<Violation>,
 }
 
@@ -157,7 +156,6 @@ impl Properties {
             decided: BTreeMap::new(),
             said: BTreeMap::new(),
             refused: BTreeSet::new(),
-            exposed: BTreeSet::new(),
             proven: BTreeSet::new(),
             violation: None,
         }
@@ -175,12 +173,12 @@ impl Properties {
 
     /// Whether an equivocation was exposed in a slot.
     pub fn is_exposed(&self, slot: Slot) -> bool {
-        self.exposed.contains(&slot)
+        self.proven.iter().any(|(of, ..)| *of == slot)
     }
 
     /// Whether a safe node has, or had, evidence against an acceptor from a slot.
     pub fn has_proof(&self, node: AcceptorId, slot: Slot, acceptor: AcceptorId) -> bool {
-        self.proven.contains(&(node, slot, acceptor))
+        self.proven.contains(&(slot, node, acceptor))
     }
 
     /// How many pairs of slot and learner have a decision somewhere.
@@ -261,8 +259,7 @@ impl Properties {
         let acceptor = evidence.acceptor();
         let [one, other] = &evidence.messages;
         let right = Evidence::new(one.clone(), other.clone()).as_ref() == Ok(evidence);
-        self.exposed.insert(one.place.slot);
-        self.proven.insert((node, one.place.slot, acceptor));
+        self.proven.insert((one.place.slot, node, acceptor));
         let named = self.byzantine.contains(acceptor);
         self.check(Property::Evidence, right && named, || {
             format!("{node:?} holds evidence against {acceptor:?}: {evidence:?}")

@@ -12,6 +12,7 @@ pub mod faults;
 pub mod network;
 pub mod node;
 pub mod queue;
+mod quiet;
 pub mod recorder;
 pub mod scenario;
 pub mod setting;
@@ -24,7 +25,7 @@ use adversaries::Traitor;
 use hpaxos_consensus::Slot;
 use hpaxos_consensus::rules::Rules;
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
-use network::{DELAY_MAX, Wall};
+use network::Wall;
 use node::Node;
 use queue::{Awaited, Happening, Strike, Time};
 use rand::Rng;
@@ -103,9 +104,19 @@ enum Actor {
     Byzantine(Box<Traitor>),
 }
 
+type Nodes = BTreeMap<AcceptorId, Actor>;
+
+/// The safe ones of the nodes.
+fn safe(nodes: &Nodes) -> impl Iterator<Item = &Node> {
+    nodes.values().filter_map(|actor| match actor {
+        Actor::Safe(node) => Some(&**node),
+        Actor::Byzantine(_) => None,
+    })
+}
+
 /// A run.
 struct World {
-    nodes: BTreeMap<AcceptorId, Actor>,
+    nodes: Nodes,
     around: Surroundings,
     steps: u64,
     /// When everything must be decided.
@@ -115,23 +126,9 @@ struct World {
     /// Whether no learner is live, because of who is Byzantine alone.
     is_hopeless: bool,
     settled: Option<(Duration, Duration)>,
-    /// Forks that some safe node could prove when all was decided, and since when the others have had to hear of them.
-    forks: Option<(Vec<(Slot, AcceptorId)>, Time)>,
+    /// Forks that some safe node could prove when all was decided.
+    forks: Option<BTreeSet<(Slot, AcceptorId)>>,
 }
-
-/// A turn does not take longer, however many there were: more are never needed.
-const TURN_MAX: Duration = Duration::from_secs(100_000);
-
-/// How long evidence takes at most, in a quiet network, to reach every safe node.
-const EVIDENCE_SPREADS: Duration = Duration::from_secs(10);
-
-/// Turns that are counted: by then they are as long as they get.
-const TURNS_MAX: u64 = 40;
-
-/// Things that happen in a run at most.
-const STEPS_MAX: u64 = 3_000_000;
-/// The same where no learner is live: then Byzantine acceptors can drive the safe ones from round to round for ever.
-const STEPS_MAX_DEAD: u64 = 60_000;
 
 impl World {
     fn new(scenario: Scenario, rules: Rules, trace: Option<Box<dyn Write + Send>>) -> Self {
@@ -330,193 +327,17 @@ impl World {
         }
     }
 
-    /// The storm is over: everything is mended, and it is worked out what must be decided until when.
-    fn end_storm(&mut self) {
-        self.heal();
-        self.around.quiet = true;
-        self.around.network.calm();
-        self.quiet_since = self.around.queue.now();
-        let mut down = self.around.scenario.traitors();
-        for (acceptor, actor) in &mut self.nodes {
-            let Actor::Safe(node) = actor else { continue };
-            node.resume(&mut self.around);
-            node.start(&mut self.around);
-            if node.has_lost() {
-                down.insert(*acceptor);
-            }
-        }
-        let log = self.around.setting.trust.log();
-        self.live = log.learners().iter().filter(|one| log.is_live(*one, &down)).collect();
-        for (acceptor, actor) in &self.nodes {
-            let Actor::Safe(node) = actor else { continue };
-            for slot in (0..self.around.scenario.slots).map(Slot) {
-                for learner in &self.live {
-                    if node.decided(slot, *learner).is_none() {
-                        self.around.missing.insert((*acceptor, *learner, slot));
-                    }
-                }
-            }
-        }
-        self.deadline = Some(self.quiet_since + self.time_allowed(&down));
-    }
-
-    /// The stated time: for each window of slots, as many turns of all learners as there are acceptors that may be Byzantine
-    /// or caught, twice, and three more; from the highest round that any safe node is in.
-    fn time_allowed(&self, down: &AcceptorSet) -> Duration {
-        let setting = &self.around.setting;
-        let slots = self.around.scenario.slots;
-        let rounds = self.nodes.values().filter_map(|actor| match actor {
-            Actor::Safe(node) => {
-                (0..slots).filter_map(|slot| node.round(Slot(slot))).max().map(|round| round.0)
-            }
-            Actor::Byzantine(_) => None,
-        });
-        let learners = setting.trust.learners().len() as u64;
-        let first = (rounds.max().unwrap_or(0) / learners).min(TURNS_MAX);
-        let turns = 2 * down.len() as u64 + 3;
-        let mut turn = Duration::from_millis(550) * learners as u32;
-        let mut total = Duration::ZERO;
-        for index in 0..first + turns {
-            if index >= first {
-                total += turn;
-            }
-            turn = (turn * 3 / 2).min(TURN_MAX);
-        }
-        let windows = 1 + slots / 8;
-        total * windows as u32
-            + (DELAY_MAX * 20 + self.around.scenario.open_every * 2) * (slots as u32 + 20)
-    }
-
-    /// Ends a run in which everything is decided, or nothing more has to be.
-    fn is_over(&mut self) -> bool {
-        let Some(deadline) = self.deadline else {
-            return self.steps > if self.is_hopeless { STEPS_MAX_DEAD } else { STEPS_MAX };
-        };
-        let now = self.around.queue.now();
-        if self.live.is_empty() {
-            return now > self.quiet_since + Duration::from_secs(5) || self.steps > STEPS_MAX_DEAD;
-        }
-        if self.around.missing.is_empty() {
-            self.settled.get_or_insert((now - self.quiet_since, deadline - self.quiet_since));
-            return self.has_evidence_spread();
-        }
-        if now <= deadline && self.steps <= STEPS_MAX {
-            return false;
-        }
-        self.check_liveness();
-        true
-    }
-
-    /// Whether every safe node that has the slot in its window has evidence against each acceptor whose fork some safe node could prove when
-    /// all was decided. It need not be the same: of many proposals of one round a node takes two.
-    fn has_evidence_spread(&mut self) -> bool {
-        let safe = || {
-            self.nodes.values().filter_map(|actor| match actor {
-                Actor::Safe(node) => Some(node),
-                Actor::Byzantine(_) => None,
-            })
-        };
-        let now = self.around.queue.now();
-        let (forks, since) = self.forks.get_or_insert_with(|| {
-            let forks: BTreeSet<_> = safe().flat_map(|node| node.forks()).collect();
-            (forks.into_iter().collect(), now)
-        });
-        let unknown = forks.iter().find_map(|(slot, forker)| {
-            let properties = &self.around.properties;
-            let unaware = safe().find(|node| {
-                node.knows_fork(*slot, *forker) == Some(false)
-                    && !properties.has_proof(node.me(), *slot, *forker)
-            })?;
-            Some((*slot, *forker, unaware.describe(*slot)))
-        });
-        let Some((slot, forker, unaware)) = unknown else { return true };
-        let late = now > *since + EVIDENCE_SPREADS;
-        self.around.properties.check(Property::Evidence, !late, || {
-            format!("no evidence against {forker:?}, who forked in {slot:?}, has reached {unaware}")
-        });
-        late
-    }
-
-    /// What is missing must be exempt.
-    fn check_liveness(&mut self) {
-        let uncovered = &self.around.setting.uncovered;
-        let properties = &self.around.properties;
-        let exempt = |learner: LearnerId, slot: Slot| {
-            properties.is_exposed(slot) && uncovered.iter().any(|triple| triple[0] == learner)
-        };
-        let missing = self.around.missing.iter();
-        let late: Vec<_> =
-            missing.filter(|(_, learner, slot)| !exempt(*learner, *slot)).copied().collect();
-        let Some((_, _, slot)) = late.first() else { return };
-        let nodes: Vec<String> = self
-            .nodes
-            .values()
-            .filter_map(|actor| match actor {
-                Actor::Safe(node) => Some(node.describe(*slot)),
-                Actor::Byzantine(_) => None,
-            })
-            .collect();
-        let now = self.around.queue.now();
-        let detail = format!(
-            "{:?} after the storm, {} decisions are missing, the first {:?}; {}",
-            now - self.quiet_since,
-            late.len(),
-            late[0],
-            nodes.join("; ")
-        );
-        self.around.properties.check(Property::Liveness, false, || detail);
-    }
-
     /// What a safe node refused, no other may hold.
     fn look_for_refusals(&mut self) {
         while let Some(id) = self.around.refusals.pop() {
-            for (acceptor, actor) in &self.nodes {
-                let Actor::Safe(node) = actor else { continue };
+            for node in safe(&self.nodes) {
                 let Some(replica) = node.replica() else { continue };
                 let mut open = replica.open_slots().filter_map(|slot| replica.instance(slot));
                 let holds = open.any(|instance| instance.dag().find(&id).is_some());
                 self.around.properties.check(Property::WellFormedness, !holds, || {
-                    format!("{acceptor:?} holds {id:?}, which another safe node refuses")
+                    format!("{:?} holds {id:?}, which another safe node refuses", node.me())
                 });
             }
-        }
-    }
-
-    fn at_the_end(&mut self) {
-        for actor in self.nodes.values() {
-            if let Actor::Safe(node) = actor {
-                node.check_evidence(&mut self.around);
-            }
-        }
-        self.check_rounds();
-    }
-
-    /// Where the Byzantine acceptors do not block some learner, at least one round in each turn of all learners takes a safe
-    /// acceptor's timer, half of it if the proposer is known to be away.
-    fn check_rounds(&mut self) {
-        let trust = self.around.setting.trust.clone();
-        let mut down = self.around.scenario.traitors();
-        down = down.intersection(trust.acceptors());
-        let free = trust.learners().iter().any(|learner| !trust.is_blocking(learner, &down));
-        if !free || self.around.scenario.faults.has(faults::Fault::Clock) {
-            return;
-        }
-        let now = self.around.queue.now();
-        let (mut turns, mut turn) = (0, Duration::from_millis(250));
-        let mut least = turn;
-        while least <= now {
-            turns += 1;
-            turn = turn * 3 / 2;
-            least += turn;
-        }
-        let highest = (turns + 1) * trust.learners().len() as u64;
-        for (acceptor, actor) in &self.nodes {
-            let Actor::Safe(node) = actor else { continue };
-            let slots = (0..self.around.scenario.slots).map(Slot);
-            let round = slots.filter_map(|slot| node.round(slot)).max().unwrap_or_default();
-            self.around.properties.check(Property::Rounds, round.0 <= highest, || {
-                format!("{acceptor:?} is in round {round} after {now:?}; no more than {highest} can have ended")
-            });
         }
     }
 }
