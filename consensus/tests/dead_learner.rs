@@ -173,14 +173,7 @@ impl Net {
                 continue;
             }
             self.sent += 1;
-            for mut event in events_of(from, packet) {
-                if let (Event::Value { value, .. }, Packet::Message(message, _)) =
-                    (&mut event, packet)
-                    && let hpaxos_consensus::message::Body::Proposal { value: of, .. } =
-                        &message.body
-                {
-                    *value = *of;
-                }
+            for event in events_of(from, packet) {
                 self.plan(DELAY, to, event, None);
             }
         }

@@ -1,6 +1,6 @@
 //! One slot in a network without losses, and what happened to each node in it.
 
-use hpaxos_consensus::message::{Kind, NoSigner, Packet};
+use hpaxos_consensus::message::{Body, Kind, NoSigner, Packet};
 use hpaxos_consensus::{
     Config, Effects, Event, Judgement, NetworkId, Peer, Record, Replica, Request, Slot, Target,
     Trust, ValueHash,
@@ -55,9 +55,9 @@ pub fn replica(trust: &Arc<Trust>, acceptor: usize) -> Replica {
 pub fn events_of(from: usize, packet: &Packet) -> Vec<Event> {
     let mut events = Vec::new();
     if let Packet::Message(message, _) = packet
-        && message.kind() == Kind::OneA
+        && let Body::Proposal { value, .. } = message.body
     {
-        let (value, judgement) = (VALUE, Judgement::Valid);
+        let judgement = Judgement::Valid;
         events.push(Event::Value { slot: message.place.slot, value, judgement });
     }
     let from = Peer::Acceptor(AcceptorId::new(from));
