@@ -175,14 +175,16 @@ impl Instance {
     }
 
     pub(super) fn expose(&mut self, one: Ix, other: Ix, out: &mut Effects) {
-        let [one, other] = [one, other].map(|ix| self.dag.node(ix).message.clone());
-        let evidence = crate::Evidence::new(one, other).expect("the DAG shows a fork");
+        // What just came goes first: where the slot is parked only that waits, and the other is more likely there.
+        let [newer, older] =
+            [one.max(other), one.min(other)].map(|ix| self.dag.node(ix).message.clone());
         if !self.config.rules.breaks(Mutant::KeepEvidence) {
-            for message in &evidence.messages {
+            for message in [&newer, &older] {
                 let packet = Packet::Message(message.clone(), Refs::default());
                 out.send.push((Target::All, packet));
             }
         }
+        let evidence = crate::Evidence::new(newer, older).expect("the DAG shows a fork");
         out.faults.push(Fault::Proven(evidence));
     }
 

@@ -200,7 +200,7 @@ pub(super) fn may_speak_up(instance: &Instance, event: &SlotEvent) -> Option<Act
     let rests = instance.rounds.running != Some(instance.rounds.round)
         && !instance.config.rules.breaks(Mutant::SayOnce);
     let is_news = rests || !instance.has_spoken();
-    (is_news && !instance.is_decided()).then_some(Action::SpeakUp)
+    (is_news && instance.is_wanted()).then_some(Action::SpeakUp)
 }
 
 impl Instance {
@@ -232,8 +232,13 @@ impl Instance {
 
     pub(super) fn hear(&mut self, announcement: Arc<Verified<Announcement>>, out: &mut Effects) {
         let (acceptor, round) = (announcement.signer(), announcement.round);
+        let was_wanted = self.is_wanted();
         self.rounds.hear(acceptor, round);
         self.rounds.announcements.insert(acceptor, announcement.clone());
+        // Others who have decided may each believe to be the only one left with it.
+        if !was_wanted && self.is_wanted() {
+            self.listen(out);
+        }
         out.send.push((Target::All, Packet::Announcement(announcement.clone())));
         // Who has nothing yet came late, and nobody may have anything to say any more; nor to one that goes on where others
         // have decided, perhaps by a message that was withheld from it.
@@ -282,7 +287,7 @@ impl Instance {
 
     /// Waits for others to speak, as long as the round lasts, unless they need not.
     fn listen(&self, out: &mut Effects) {
-        if self.is_decided() {
+        if !self.is_wanted() {
             return;
         }
         let length = self.rounds.length(self.rounds.round);
@@ -297,8 +302,8 @@ impl Instance {
     }
 
     /// Says in which round this acceptor is; and if it said so before, asks what the others hold, which brings the slot back
-    /// where it is parked. It goes on until the slot is decided or others are in the round: nobody else may have anything left
-    /// to do here.
+    /// where it is parked. It goes on until nobody wants the slot or others are in the round: they may have nothing left to do
+    /// here.
     pub(super) fn speak_up(&mut self, out: &mut Effects) {
         if self.has_spoken() || self.is_silent() {
             self.look_at(Target::All, out);
