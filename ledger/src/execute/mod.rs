@@ -132,10 +132,10 @@ impl<S: ReadState> Run<'_, S> {
         self.scratch.keep();
         for (result, index) in results.iter().zip(0..) {
             let row = Row::Bundle(&result.id).key();
-            // What was executed first is what a bundle is known for: also where a snapshot tells no more than that it was.
-            let is_known =
-                position(state, &result.id).is_some() || used(state, &result.id).is_some();
-            if !delta.contains_key(&row) && !is_known {
+            // What was executed first is what a bundle is known for. Of a duplicate that may have been before a snapshot, and
+            // is not known here.
+            let may_be_first = result.outcome != Outcome::Duplicate && !delta.contains_key(&row);
+            if may_be_first && position(state, &result.id).is_none() {
                 let position = Position { slot: self.slot, index, outcome: result.outcome.clone() };
                 delta.insert(row, Some(encode(&position)));
             }
