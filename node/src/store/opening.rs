@@ -55,10 +55,7 @@ impl Store {
             Store::new(database.map_err(unopened)?, network).owned(owner)
         };
         let store = open(Tail::Whole).or_else(|error| {
-            Store::look(folder, network, owner, Tail::Any)
-                .ok()
-                .filter(|seen| seen.has_all_synced(guard))
-                .ok_or(error.clone())?;
+            Store::look_past_tail(folder, guard, network, owner).ok_or(error.clone())?;
             warn!(%error, "nothing of what cannot be read had been synced: the node goes on without it");
             open(Tail::Any)
         })?;
@@ -79,10 +76,8 @@ impl Store {
         if !Store::is_at(folder) {
             return Err(StoreError::Missing(folder.to_owned()));
         }
-        let store = Store::look(folder, network, owner, Tail::Whole).or_else(|error| {
-            let seen = Store::look(folder, network, owner, Tail::Any).ok();
-            seen.filter(|seen| seen.has_all_synced(guard)).ok_or(error)
-        })?;
+        let store = Store::look(folder, network, owner, Tail::Whole)
+            .or_else(|error| Store::look_past_tail(folder, guard, network, owner).ok_or(error))?;
         match store.version()? {
             VERSION => Ok(store),
             older => Err(StoreError::Older(older)),
@@ -103,6 +98,17 @@ impl Store {
         let (options, families) = of(Missing::Refused, tail);
         let database = DB::open_cf_descriptors_read_only(&options, folder, families, false);
         Store::new(database.map_err(unopened)?, network).owned(owner)
+    }
+
+    /// A store of which the end cannot be read, if nothing of that had been synced.
+    fn look_past_tail(
+        folder: &Path,
+        guard: Option<&Path>,
+        network: NetworkId,
+        owner: &[u8; 32],
+    ) -> Option<Self> {
+        let seen = Store::look(folder, network, owner, Tail::Any).ok()?;
+        seen.has_all_synced(guard).then_some(seen)
     }
 
     /// Whether the mark knows that everything is there that was ever synced. Of what only follows nobody needs to know.
