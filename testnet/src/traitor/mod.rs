@@ -76,7 +76,8 @@ pub async fn run(home: &Path, behaviour: Behaviour, addresses: &Path) -> Result<
     let trusts = logs_of(&network.graph, Some(me), &config)?;
     let names: Vec<String> = trusts.iter().map(|trust| trust.log().name().to_owned()).collect();
     // Nothing of what it does from now on is stored: it has nothing to fear from contradicting itself.
-    let store = Store::open(&home.store_path(), network.id, &key.verifying_key().to_bytes())?;
+    let owner = key.verifying_key().to_bytes();
+    let store = Arc::new(Store::open(&home.store_path(), network.id, &owner)?);
     let faces = if behaviour == Behaviour::Equivocate { 2 } else { 1 };
     let (heard_sender, mut heard) = mpsc::channel(HEARD_MAX);
     let blocks = Blocks::default();
@@ -104,13 +105,11 @@ pub async fn run(home: &Path, behaviour: Behaviour, addresses: &Path) -> Result<
     };
     for face in 0..faces {
         for (index, trust) in trusts.iter().enumerate() {
-            let log = LogIndex(index as u16);
-            let friends = traitor.friends(face, trust.acceptors());
-            let puppet = Puppet::recover(&traitor, trust.clone(), log, &store, &config)?;
-            traitor.puppets.push(puppet.of_face(face, friends));
+            let log = (LogIndex(index as u16), trust.clone());
+            let puppet = Puppet::recover(&traitor, face, log, &store, &config)?;
+            traitor.puppets.push(puppet);
         }
     }
-    drop(store);
     let listening: Vec<String> = listening.iter().map(ToString::to_string).collect();
     write_whole(addresses, &json!({ "p2p": listening }).to_string())?;
 

@@ -26,7 +26,6 @@ const IN_A_BLOCK_MAX: usize = 20;
 
 /// A replica of one log.
 pub(super) struct Puppet {
-    face: usize,
     log: LogIndex,
     network: Network,
     blocks: Blocks,
@@ -35,8 +34,12 @@ pub(super) struct Puppet {
     friends: AcceptorSet,
     /// When each timer ends.
     timers: BTreeMap<Timer, Instant>,
-    /// Records of slots that are not over: what other nodes have in their store.
+    /// What the honest node had stored.
+    store: Arc<Store>,
+    /// What came after it, of slots that are not over: other nodes have it in their store.
     records: BTreeMap<Slot, Vec<Record>>,
+    /// Whether its blocks are empty, so that it does not propose what another puppet does.
+    is_idle: bool,
     /// Bundles to propose.
     waiting: VecDeque<Bundle>,
     last_opened: Instant,
@@ -45,12 +48,12 @@ pub(super) struct Puppet {
 }
 
 impl Puppet {
-    /// One that goes on where the store ends.
+    /// One that goes on where the store ends, for a face of the traitor.
     pub(super) fn recover(
         traitor: &Traitor,
-        trust: Arc<Trust>,
-        log: LogIndex,
-        store: &Store,
+        face: usize,
+        (log, trust): (LogIndex, Arc<Trust>),
+        store: &Arc<Store>,
         config: &Config,
     ) -> Result<Self, StoreError> {
         let signer = Arc::new(traitor.key.clone());
@@ -59,32 +62,22 @@ impl Puppet {
         of_log.first_timer = config.consensus.first_timer();
         let mut effects = Effects::default();
         let replica = recover(of_log, log, store, &mut effects)?;
-        let mut records: BTreeMap<Slot, Vec<Record>> = BTreeMap::new();
-        for record in store.records_from(log, Slot(0), trust.schedule())? {
-            if let Some(slot) = record.slot() {
-                records.entry(slot).or_default().push(record);
-            }
-        }
         Ok(Puppet {
-            face: 0,
             log,
             network: traitor.network.clone(),
             blocks: traitor.blocks.clone(),
             replica,
             effects,
-            friends: AcceptorSet::EMPTY,
+            friends: traitor.friends(face, trust.acceptors()),
             timers: BTreeMap::new(),
-            records,
+            store: store.clone(),
+            records: BTreeMap::new(),
+            is_idle: face > 0,
             waiting: VecDeque::new(),
             last_opened: Instant::now(),
             slot_min: Duration::from_millis(config.consensus.slot_ms_min),
             idle_slot: Duration::from_millis(config.consensus.idle_slot_ms),
         })
-    }
-
-    /// As part of a face, which speaks to some.
-    pub(super) fn of_face(self, face: usize, friends: AcceptorSet) -> Self {
-        Puppet { face, friends, ..self }
     }
 
     pub(super) fn set_friends(&mut self, friends: AcceptorSet) {
@@ -203,8 +196,7 @@ impl Puppet {
                     events.push(Event::Value { slot, value, judgement: Judgement::Valid });
                 }
                 Request::Load { slot } => {
-                    let records = self.records.get(&slot).cloned().unwrap_or_default();
-                    events.push(Event::Loaded { slot, records });
+                    events.push(Event::Loaded { slot, records: self.records_of(slot) });
                 }
                 // Others have them, too.
                 Request::Certificates { .. } => {}
@@ -213,6 +205,13 @@ impl Puppet {
         effects.clear();
         self.effects = effects;
         events
+    }
+
+    /// As far as the honest node's disk can be read: who betrays need not know everything.
+    fn records_of(&self, slot: Slot) -> Vec<Record> {
+        let stored = self.store.records_of(self.log, slot, self.trust().schedule());
+        let new = self.records.get(&slot).into_iter().flatten().cloned();
+        stored.unwrap_or_default().into_iter().chain(new).collect()
     }
 
     fn send(&self, target: Target, packet: &Packet) {
@@ -226,12 +225,11 @@ impl Puppet {
         }
     }
 
-    /// Makes a block and sends it to friends. The second face's are empty, so that it does not propose what the first does.
+    /// Makes a block and sends it to friends.
     fn make_block(&mut self, slot: Slot) -> ValueHash {
         let count = self.waiting.len().min(IN_A_BLOCK_MAX);
-        let mut bundles: Vec<Bundle> = self.waiting.drain(..count).collect();
-        bundles.retain(|_| self.face == 0);
-        let bytes = Block { bundles }.to_bytes();
+        let waiting = self.waiting.drain(..count).filter(|_| !self.is_idle);
+        let bytes = Block { bundles: waiting.collect() }.to_bytes();
         let value = value(self.replica.config().network, &bytes);
         let frame = Frame::block(&self.replica.config().log.0, slot, &bytes);
         for friend in self.friends.iter() {
