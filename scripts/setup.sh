@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks for what the build needs: Rust, a C++ compiler, and libclang for RocksDB's bindings. Installs what is missing
-# with the system's package manager where that is allowed; else says exactly what to install.
+# with the system's package manager where that is allowed; else says exactly what to install. With `--clocks` also
+# libfaketime, by which the nemesis lets clocks jump; where it cannot be installed, they do not.
 set -euo pipefail
 
 if ! command -v cargo >/dev/null; then
@@ -25,6 +26,11 @@ has_libclang() {
 missing=()
 command -v c++ >/dev/null || missing+=(g++)
 has_libclang || missing+=(libclang-dev)
+required=${#missing[@]}
+if [ "${1:-}" = --clocks ] && ! compgen -G "/usr/lib*/*/faketime/libfaketimeMT.so.1" >/dev/null &&
+    ! compgen -G "/usr/lib*/faketime/libfaketimeMT.so.1" >/dev/null; then
+    missing+=(libfaketime)
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 as_root=()
@@ -38,6 +44,7 @@ if command -v apt-get >/dev/null && { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/de
     "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
     exit 0
 fi
+[ "$required" -eq 0 ] && exit 0
 
 {
     echo "setup: RocksDB's build needs ${missing[*]}, and this script may not install packages here. Run one of:"

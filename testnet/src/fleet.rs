@@ -1,5 +1,6 @@
 //! The nodes of a running network, and what can be done to them.
 
+use crate::clocks::{self, Clocks};
 use crate::folder::{NetworkFile, NodeEntry, Prepared};
 use crate::links::Links;
 use crate::process::{Process, Usage, end_of};
@@ -9,10 +10,10 @@ use hpaxos_learner_graph::AcceptorSet;
 use hpaxos_node::client::Client;
 use rustix::process::Signal;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
 /// How long nodes may take to find each other.
@@ -34,6 +35,8 @@ pub struct Options {
     pub direct: bool,
     /// Whether nodes are to see an error, and not be ended by the system, where their files may grow no more.
     pub full_disks: bool,
+    /// How clocks of nodes can be made to jump, if they can.
+    pub clocks: Option<Clocks>,
 }
 
 /// How a node is.
@@ -212,46 +215,39 @@ impl Fleet {
     async fn launch(&mut self, place: usize, behaviour: Option<&str>) -> Result<()> {
         let folder = &self.prepared.folder;
         let name = self.nodes[place].name.clone();
-        let (home, trace) = (folder.home_path(&name), folder.trace_path(&name));
         let (log, addresses) = (folder.log_path(&name), folder.addresses_path(&name));
-        let path = |path: &Path| path.as_os_str().to_owned();
-        let detail = if self.options.trace { "everything" } else { "decisions" };
-        let (program, arguments) = match behaviour {
+        let (program, word) = match behaviour {
+            None => (&self.options.hpaxos, "run"),
+            Some(_) => (&self.options.testnet, "traitor"),
+        };
+        let mut command = match self.options.full_disks {
+            false => Command::new(program),
+            true => {
+                let mut shell = Command::new("/bin/bash");
+                shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program);
+                shell
+            }
+        };
+        command.arg(word).arg("--home").arg(folder.home_path(&name));
+        command.arg("--addresses").arg(&addresses);
+        match behaviour {
             None => {
-                let arguments = vec![
-                    "run".into(),
-                    "--home".into(),
-                    path(&home),
-                    "--trace".into(),
-                    path(&trace),
-                    "--trace-detail".into(),
-                    detail.into(),
-                    "--addresses".into(),
-                    path(&addresses),
-                ];
-                (&self.options.hpaxos, arguments)
+                let detail = if self.options.trace { "everything" } else { "decisions" };
+                command.arg("--trace").arg(folder.trace_path(&name));
+                command.args(["--trace-detail", detail]);
+                if let Some(clocks) = &self.options.clocks {
+                    let clock = folder.clock_path(&name);
+                    if !clock.exists() {
+                        clocks::set(&clock, 0)?;
+                    }
+                    clocks.equip(&mut command, &clock);
+                }
             }
             Some(behaviour) => {
-                let arguments = vec![
-                    "traitor".into(),
-                    "--home".into(),
-                    path(&home),
-                    "--addresses".into(),
-                    path(&addresses),
-                    behaviour.into(),
-                ];
-                (&self.options.testnet, arguments)
+                command.arg(behaviour);
             }
-        };
-        let arguments: Vec<&OsStr> = arguments.iter().map(AsRef::as_ref).collect();
-        let ignored = ["-c", "trap '' XFSZ; exec \"$0\" \"$@\""].map(OsStr::new);
-        let wrapped: Vec<&OsStr> =
-            ignored.into_iter().chain([program.as_os_str()]).chain(arguments.clone()).collect();
-        let (program, arguments) = match self.options.full_disks {
-            true => (Path::new("/bin/bash"), wrapped),
-            false => (program.as_path(), arguments),
-        };
-        let process = Process::start(program, &arguments, &log, &addresses).await;
+        }
+        let process = Process::start(command, &log, &addresses).await;
         let process = process.with_context(|| format!("{name} does not start"))?;
         self.route(place, &process.addresses.p2p)?;
         let node = &mut self.nodes[place];
@@ -332,6 +328,23 @@ impl Fleet {
             State::Up(process) => process.limit_files(bytes),
             other => bail!("{name} is {}: only a node that is up writes files", other.word()),
         }
+    }
+
+    /// Whether clocks of nodes can be made to jump.
+    pub fn has_clocks(&self) -> bool {
+        self.options.clocks.is_some()
+    }
+
+    /// Sets a node's clock so many seconds before or behind the system's.
+    ///
+    /// # Errors
+    /// If there is no such node, or its clock cannot be set.
+    pub fn set_clock(&self, name: &str, seconds: i64) -> Result<()> {
+        self.place(name)?;
+        if !self.has_clocks() {
+            bail!("the nodes go by the system's clock");
+        }
+        clocks::set(&self.prepared.folder.clock_path(name), seconds)
     }
 
     /// The program `hpaxos`.
@@ -417,6 +430,28 @@ impl Fleet {
     pub fn clients(&self) -> BTreeMap<String, Client> {
         let up = self.nodes.iter().filter_map(|node| Some((node, node.api()?)));
         up.map(|(node, api)| (node.name.clone(), Client::new(&api.to_string()))).collect()
+    }
+
+    /// The first log of several chains, else the first one, and its chains.
+    pub fn shared_log(&self) -> Option<(String, Vec<String>)> {
+        let graph = &self.prepared.graph;
+        let logs = graph.every_log();
+        let log = logs.iter().find(|log| log.learners().iter().count() > 1).or(logs.first())?;
+        let chains = log.learners().iter().map(|learner| graph.learner_name(learner).to_owned());
+        let mut chains: Vec<String> = chains.collect();
+        chains.sort_unstable();
+        Some((log.name().to_owned(), chains))
+    }
+
+    /// Clients of the nodes that are up and run a log.
+    pub fn runners(&self, log: &str) -> Vec<Client> {
+        let graph = &self.prepared.graph;
+        let Some(log) = graph.log(log) else { return Vec::new() };
+        let runs = |name: &str| {
+            graph.acceptor(name).is_none_or(|acceptor| log.acceptors().contains(acceptor))
+        };
+        let clients = self.clients().into_iter();
+        clients.filter(|(name, _)| runs(name)).map(|(_, client)| client).collect()
     }
 
     /// Stops everybody in order.

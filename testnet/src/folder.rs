@@ -8,6 +8,7 @@
 //! | `receipts/` | what the story's bundles came to |
 //! | `NODE/` | a node's home |
 //! | `logs/NODE.log`, `traces/NODE.jsonl` | what it says and does |
+//! | `clocks/NODE` | how far its clock is off, under attack |
 //! | `topology` | what the folder was made for |
 //! | `lock`, `control.sock` | held and served by the running `hpaxos-testnet up` |
 
@@ -120,6 +121,11 @@ impl Folder {
     /// Where a starting node says where it listens.
     pub fn addresses_path(&self, node: &str) -> PathBuf {
         self.0.join("logs").join(format!("{node}.addresses"))
+    }
+
+    /// What a node's clock says, where clocks jump.
+    pub fn clock_path(&self, node: &str) -> PathBuf {
+        self.0.join("clocks").join(node)
     }
 
     /// The receipt of one of the story's bundles.

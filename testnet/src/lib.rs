@@ -3,12 +3,14 @@
 //! ```text
 //!  topology ─▶ folder: keys, graph, genesis ─▶ fleet: processes, and links between them ◀─ control: kill, partition, …
 //!                                                │
-//!         story, load, registers ─▶ clients ─────┤ ◀─ nemesis
+//!         story, load, registers ─▶ clients ─────┤ ◀─ attack: nemesis, watchdog
 //!                                                └─▶ traces ─▶ verdict;  figures ─▶ show
 //! ```
 
 #![warn(missing_docs)]
 
+pub mod attack;
+pub mod clocks;
 pub mod control;
 pub mod figures;
 pub mod fleet;

@@ -3,11 +3,15 @@
 //! Two clients swap gold on all chains of a log. Each bundle has the time at which it was due; its latency runs from then until
 //! its node has executed it on all chains, so that a network that falls behind is not flattered.
 
+use crate::figures::furthest;
+use crate::fleet::Fleet;
 use crate::story::{VALID_SLOTS, signed};
 use ed25519_dalek::SigningKey;
 use hpaxos_consensus::NetworkId;
 use hpaxos_ledger::{Bundle, BundleId, Operation, Part, Status};
+use hpaxos_node::api::answers::Logs;
 use hpaxos_node::client::Client;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
@@ -78,6 +82,34 @@ impl Outcome {
 }
 
 impl Target {
+    /// The log of several chains of a network; none if nobody has keys.
+    pub fn of(fleet: &Fleet) -> Option<Self> {
+        let (log, chains) = fleet.shared_log()?;
+        let traders = fleet.prepared.clients.iter().filter(|(name, _)| name.starts_with("trader"));
+        let keys: Vec<_> = traders.map(|(_, key)| key.clone()).collect();
+        (!keys.is_empty()).then(|| Target {
+            network: fleet.prepared.network,
+            clients: RwLock::new(fleet.runners(&log)),
+            log,
+            chains,
+            keys,
+            height: AtomicU64::new(0),
+        })
+    }
+
+    /// Lets load go where nodes are up, from where they said that they are.
+    pub fn aim(&self, fleet: &Fleet, seen: &BTreeMap<String, Logs>) {
+        if let Some(height) = furthest(seen).get(&self.log).and_then(|of| of.values().max()) {
+            self.height.store(*height, Ordering::Relaxed);
+        }
+        let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
+        let up = fleet.runners(&self.log);
+        // Clients keep their connections as long as nothing changes.
+        if up.iter().map(Client::url).ne(clients.iter().map(Client::url)) {
+            *clients = up;
+        }
+    }
+
     /// A node for the bundle of this number; none if none is up.
     pub fn client(&self, number: u64) -> Option<Client> {
         let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);

@@ -15,7 +15,7 @@ use rand::{Rng, SeedableRng};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::Path;
 use tokio::process::Command;
 
 /// What a full disk lets a process write, in bytes of one file.
@@ -29,7 +29,7 @@ const BETRAYALS: [&str; 3] = ["equivocate", "withhold", "spam"];
 pub enum Blow {
     /// A node is killed, as by a power cut.
     Kill(String),
-    /// A node is stopped in its tracks, and its clock jumps when it goes on.
+    /// A node is stopped in its tracks, and all its timers end when it goes on.
     Pause(String),
     /// Some nodes are cut off from the others.
     CutOff(Vec<String>),
@@ -37,6 +37,8 @@ pub enum Blow {
     Fill(String),
     /// A node is killed, and a file of its store damaged.
     Damage(String),
+    /// A node's clock jumps by so many seconds.
+    Jump(String, i64),
     /// The traitor's turn. It is always the same node: it never comes back to be trusted.
     Betray(String, &'static str),
 }
@@ -49,6 +51,7 @@ impl std::fmt::Display for Blow {
             Blow::CutOff(nodes) => write!(f, "{} cut off", nodes.join(", ")),
             Blow::Fill(node) => write!(f, "the disk of {node} is full"),
             Blow::Damage(node) => write!(f, "the store of {node} is damaged"),
+            Blow::Jump(node, seconds) => write!(f, "the clock of {node} jumps by {seconds:+} s"),
             Blow::Betray(node, behaviour) => write!(f, "{node} is a traitor: {behaviour}"),
         }
     }
@@ -58,6 +61,7 @@ impl std::fmt::Display for Blow {
 pub struct Nemesis {
     rng: StdRng,
     validators: Vec<String>,
+    has_clocks: bool,
     traitor: String,
     betrayals: usize,
     /// Blows still to come before all were struck once more.
@@ -68,13 +72,17 @@ pub struct Nemesis {
 }
 
 impl Nemesis {
-    /// One for a network of these validators, at least one.
-    pub fn new(seed: u64, validators: Vec<String>) -> Self {
+    /// One for a network's validators.
+    pub fn new(seed: u64, fleet: &Fleet) -> Self {
+        let names = fleet.nodes.iter().map(|node| &node.name);
+        let validators = names.filter(|name| fleet.prepared.graph.acceptor(name).is_some());
+        let validators: Vec<String> = validators.cloned().collect();
         let mut rng = StdRng::seed_from_u64(seed);
         let traitor = validators.choose(&mut rng).cloned().unwrap_or_default();
         Nemesis {
             rng,
             validators,
+            has_clocks: fleet.has_clocks(),
             traitor,
             betrayals: 0,
             plan: Vec::new(),
@@ -114,7 +122,7 @@ impl Nemesis {
     /// All kinds of blows come equally often, in any order.
     fn draw(&mut self) -> Blow {
         if self.plan.is_empty() {
-            self.plan = (0..6).collect();
+            self.plan = (0..6 + usize::from(self.has_clocks)).collect();
             self.plan.shuffle(&mut self.rng);
         }
         let honest = self.validators.iter().filter(|name| **name != self.traitor);
@@ -133,6 +141,11 @@ impl Nemesis {
             }
             Some(3) => Blow::Fill(victim),
             Some(4) => Blow::Damage(victim),
+            Some(6) => {
+                // From a second to two weeks, forwards or backwards.
+                let length = 2_f64.powf(self.rng.random_range(0.0..20.0)) as i64;
+                Blow::Jump(victim, if self.rng.random_bool(0.5) { length } else { -length })
+            }
             _ => {
                 let behaviour = BETRAYALS[self.betrayals % BETRAYALS.len()];
                 self.betrayals += 1;
@@ -147,6 +160,7 @@ impl Nemesis {
     /// If it cannot be done.
     pub async fn strike(&mut self, fleet: &mut Fleet) -> Result<String> {
         let blow = self.draw();
+        let mut said = blow.to_string();
         match &blow {
             Blow::Kill(node) => fleet.kill(node).await?,
             Blow::Pause(node) => fleet.pause(node)?,
@@ -155,23 +169,21 @@ impl Nemesis {
                 fleet.partition(&[nodes.clone(), others.cloned().collect()])?;
             }
             Blow::Fill(node) => fleet.limit_files(node, FULL_BYTES)?,
+            Blow::Jump(node, seconds) => fleet.set_clock(node, *seconds)?,
             Blow::Damage(node) => {
                 fleet.kill(node).await?;
                 let folder = fleet.prepared.folder.home_path(node).join("store");
                 self.damaged.push(node.clone());
-                let file = self.damage(&folder)?;
-                self.struck = Some(blow.clone());
-                return Ok(format!("{blow}: {file}"));
+                said = format!("{said}: {}", self.damage(&folder)?);
             }
             Blow::Betray(node, behaviour) => fleet.betray(node, behaviour).await?,
         }
-        let said = blow.to_string();
         self.struck = Some(blow);
         Ok(said)
     }
 
     /// Cuts off the end of a file of a store, or overwrites a part of it.
-    fn damage(&mut self, folder: &PathBuf) -> Result<String> {
+    fn damage(&mut self, folder: &Path) -> Result<String> {
         let mut files = Vec::new();
         for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
             let entry = entry?;
@@ -206,6 +218,10 @@ impl Nemesis {
             Blow::CutOff(_) => {
                 fleet.partition(&[])?;
                 "the partition is over".to_owned()
+            }
+            Blow::Jump(node, _) => {
+                fleet.set_clock(node, 0)?;
+                format!("the clock of {node} jumps back")
             }
             Blow::Damage(node) => {
                 let came_back = fleet.restart(node).await;

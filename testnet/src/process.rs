@@ -51,16 +51,11 @@ pub struct Usage {
 }
 
 impl Process {
-    /// Starts `program`, which writes its log to `log`, and where it listens to `addresses`; waits until it does.
+    /// Starts a program, which writes its log to `log`, and where it listens to `addresses`; waits until it does.
     ///
     /// # Errors
     /// If it does not: with the end of its log.
-    pub async fn start(
-        program: &Path,
-        arguments: &[&std::ffi::OsStr],
-        log: &Path,
-        addresses: &Path,
-    ) -> Result<Self> {
+    pub async fn start(mut command: Command, log: &Path, addresses: &Path) -> Result<Self> {
         match fs::remove_file(addresses) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| addresses.display().to_string());
@@ -69,12 +64,12 @@ impl Process {
         }
         let file = File::options().create(true).append(true).open(log);
         let file = file.with_context(|| format!("cannot write {}", log.display()))?;
-        let mut command = Command::new(program);
         // A group of its own: Ctrl-C is for whoever runs the network, who stops it in order.
-        command.args(arguments).process_group(0).kill_on_drop(true);
+        command.process_group(0).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
-        let mut child =
-            command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
+        let mut child = command.spawn().with_context(|| {
+            format!("cannot start {}", command.as_std().get_program().display())
+        })?;
         let pid = child.id().context("it ended at once")?;
         let deadline = Instant::now() + PATIENCE;
         loop {

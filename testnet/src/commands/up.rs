@@ -4,28 +4,24 @@ use super::InFolder;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use hpaxos_node::api::answers::Logs;
-use hpaxos_node::client::Client;
 use hpaxos_node::control;
 use hpaxos_spec::verdict::Judged;
+use hpaxos_testnet::attack::Attack;
+use hpaxos_testnet::clocks::Clocks;
 use hpaxos_testnet::control::Request;
 use hpaxos_testnet::figures::{Figures, Meter};
 use hpaxos_testnet::fleet::{Fleet, Options, State};
 use hpaxos_testnet::folder::Folder;
 use hpaxos_testnet::load::{Counts, Load, Target};
-use hpaxos_testnet::nemesis::Nemesis;
-use hpaxos_testnet::registers::Registers;
 use hpaxos_testnet::show::{Screen, line, summary};
 use hpaxos_testnet::story::{Story, Told};
 use hpaxos_testnet::topology::Topology;
 use hpaxos_testnet::verdict::judge;
-use hpaxos_testnet::watchdog::Watchdog;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -79,7 +75,8 @@ pub struct Arguments {
     #[arg(long)]
     direct: bool,
     /// Strikes the network with faults drawn from this seed, and mends each before the next: kills, pauses, partitions, full
-    /// disks, damaged stores, and one node that is a traitor now and then. Needs --load.
+    /// disks, damaged stores, clocks that jump (where libfaketime is installed), and one node that is a traitor now and then.
+    /// Needs --load.
     #[arg(long, value_name = "SEED", requires = "load", conflicts_with = "direct")]
     nemesis: Option<u64>,
     /// How often the nemesis strikes.
@@ -139,6 +136,7 @@ impl Arguments {
             trace: self.trace,
             direct: self.direct,
             full_disks: self.nemesis.is_some(),
+            clocks: self.nemesis.and_then(|_| Clocks::find()),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(self.in_runtime(&topology, options))
@@ -238,7 +236,7 @@ impl Arguments {
     ) -> Result<()> {
         let mut seen = look(fleet).await;
         let meter = Meter::start(fleet, &seen);
-        let target = target(fleet).map(Arc::new);
+        let target = Target::of(fleet).map(Arc::new);
         let load = match &target {
             Some(target) if self.load > 0.0 => {
                 Some(Load::start(target.clone(), self.load, std::process::id().into()))
@@ -285,8 +283,7 @@ impl Arguments {
                     let counts = load.as_ref().map(Load::counts).unwrap_or_default();
                     screen.draw(fleet, &seen, &meter.read(fleet, &seen, &counts));
                     if let Some(attack) = &mut attack {
-                        let away = attack.nemesis.away(fleet, &seen);
-                        attack.watchdog.look(fleet, counts.settled(), &away);
+                        attack.look(fleet, &seen, counts.settled());
                     }
                 }
                 _ = strikes.tick(), if attack.is_some() => {
@@ -297,7 +294,7 @@ impl Arguments {
                 }
             }
             for name in fleet.notice_ends() {
-                if attack.as_ref().is_some_and(|attack| attack.nemesis.is_to_blame(&name)) {
+                if attack.as_ref().is_some_and(|attack| attack.is_to_blame(&name)) {
                     screen.say(format_args!("{name} ended, as it should"));
                     continue;
                 }
@@ -308,13 +305,13 @@ impl Arguments {
                 }
             }
             if let Some(target) = &target {
-                aim(target, fleet, &seen);
+                target.aim(fleet, &seen);
             }
         }
         if let Some(attack) = &mut attack {
             attack.mend(fleet, screen).await?;
             if let Some(target) = &target {
-                aim(target, fleet, &look(fleet).await);
+                target.aim(fleet, &look(fleet).await);
             }
         }
         // What is measured ends with the load, not with waiting for its last bundle.
@@ -330,8 +327,7 @@ impl Arguments {
         }
         end.figures = figures;
         if let Some(attack) = attack {
-            end.judged.extend(attack.watchdog.judged());
-            end.judged.push(tokio::task::spawn_blocking(move || attack.registers.finish()).await?);
+            end.judged = tokio::task::spawn_blocking(move || attack.finish()).await?;
         }
         Ok(())
     }
@@ -375,56 +371,6 @@ struct End {
     judged: Vec<Judged>,
 }
 
-/// An attack on the network, and who watches meanwhile.
-struct Attack {
-    nemesis: Nemesis,
-    watchdog: Watchdog,
-    registers: Registers,
-}
-
-impl Attack {
-    fn start(seed: u64, fleet: &Fleet, target: Arc<Target>) -> Self {
-        let validators = fleet.nodes.iter().map(|node| node.name.clone());
-        let validators = validators.filter(|name| fleet.prepared.graph.acceptor(name).is_some());
-        Attack {
-            nemesis: Nemesis::new(seed, validators.collect()),
-            watchdog: Watchdog::start(),
-            registers: Registers::start(target, u64::from(std::process::id())),
-        }
-    }
-
-    /// Mends what is broken, or breaks something.
-    async fn go_on(
-        &mut self,
-        fleet: &mut Fleet,
-        seen: &BTreeMap<String, Logs>,
-        screen: &mut Screen,
-    ) -> Result<()> {
-        if self.nemesis.struck().is_some() {
-            return self.mend(fleet, screen).await;
-        }
-        let back = self.nemesis.bring_back(fleet).await?;
-        let all_well = back.is_empty() && self.nemesis.away(fleet, seen).is_empty();
-        for said in back {
-            screen.say(said);
-        }
-        if all_well {
-            screen.say(self.nemesis.strike(fleet).await?);
-        }
-        Ok(())
-    }
-
-    async fn mend(&mut self, fleet: &mut Fleet, screen: &mut Screen) -> Result<()> {
-        if let Some(said) = self.nemesis.mend(fleet).await? {
-            screen.say(said);
-        }
-        for said in self.nemesis.bring_back(fleet).await? {
-            screen.say(said);
-        }
-        Ok(())
-    }
-}
-
 /// SIGTERM and Ctrl-C.
 struct Signals {
     terminate: tokio::signal::unix::Signal,
@@ -463,34 +409,13 @@ async fn look(fleet: &Fleet) -> BTreeMap<String, Logs> {
     seen
 }
 
-/// The first log of several chains, else the first one.
-fn shared_log(fleet: &Fleet) -> Option<(String, Vec<String>)> {
-    let graph = &fleet.prepared.graph;
-    let logs = graph.every_log();
-    let log = logs.iter().find(|log| log.learners().iter().count() > 1).or(logs.first())?;
-    let mut chains: Vec<String> =
-        log.learners().iter().map(|learner| graph.learner_name(learner).to_owned()).collect();
-    chains.sort_unstable();
-    Some((log.name().to_owned(), chains))
-}
-
-/// Clients of nodes that run a log.
-fn runners(fleet: &Fleet, log: &str) -> Vec<Client> {
-    let graph = &fleet.prepared.graph;
-    let Some(log) = graph.log(log) else { return Vec::new() };
-    let clients = fleet.clients().into_iter();
-    let runs =
-        |name: &str| graph.acceptor(name).is_none_or(|acceptor| log.acceptors().contains(acceptor));
-    clients.filter(|(name, _)| runs(name)).map(|(_, client)| client).collect()
-}
-
 type Play = Box<dyn FnOnce(mpsc::UnboundedSender<String>) -> Result<Vec<Told>> + Send>;
 
 /// The story, where there is a log of two chains and somebody to pay.
 fn story(fleet: &Fleet, folder: &Folder) -> Option<Play> {
-    let (log, chains) = shared_log(fleet)?;
+    let (log, chains) = fleet.shared_log()?;
     let keys = fleet.prepared.clients.clone();
-    let client = runners(fleet, &log).into_iter().next()?;
+    let client = fleet.runners(&log).into_iter().next()?;
     let [hotel, trains, ..] = &chains[..] else { return None };
     if keys.is_empty() {
         return None;
@@ -504,35 +429,6 @@ fn story(fleet: &Fleet, folder: &Folder) -> Option<Play> {
             Story { network, folder: &folder, log, trains, hotel, keys, client, tell: &tell };
         story.play()
     }))
-}
-
-/// Where load goes; none if nobody has keys.
-fn target(fleet: &Fleet) -> Option<Target> {
-    let (log, chains) = shared_log(fleet)?;
-    let traders = fleet.prepared.clients.iter().filter(|(name, _)| name.starts_with("trader"));
-    let keys: Vec<_> = traders.map(|(_, key)| key.clone()).collect();
-    (!keys.is_empty()).then(|| Target {
-        network: fleet.prepared.network,
-        clients: RwLock::new(runners(fleet, &log)),
-        log,
-        chains,
-        keys,
-        height: AtomicU64::new(0),
-    })
-}
-
-/// Lets load go where nodes are up.
-fn aim(target: &Target, fleet: &Fleet, seen: &BTreeMap<String, Logs>) {
-    let heights = hpaxos_testnet::figures::furthest(seen);
-    if let Some(height) = heights.get(&target.log).and_then(|of| of.values().max()) {
-        target.height.store(*height, Ordering::Relaxed);
-    }
-    let mut clients = target.clients.write().unwrap_or_else(PoisonError::into_inner);
-    let up = runners(fleet, &target.log);
-    // Clients keep their connections as long as nothing changes.
-    if up.iter().map(Client::url).ne(clients.iter().map(Client::url)) {
-        *clients = up;
-    }
 }
 
 /// Does what the network is told, and says what was done.
