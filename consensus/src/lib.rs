@@ -42,6 +42,7 @@
 //! | decides | `Decision` | `instance/learner.rs` |
 //! | takes in, ripe, answers | `Process1a`, `Process1b`, … | `instance/acceptor.rs` |
 //! | rounds, announcements | | `instance/rounds.rs` |
+//! | whom to wait for | | `replica/reputation.rs` |
 //! | open, parked, retired slots | | `replica/window.rs` |
 //! | amnesia | | `replica/amnesia.rs` |
 //!
@@ -68,6 +69,8 @@
 //! 10. Whoever follows others into later rounds pauses after each two turns of all learners, for a quarter of the round. An
 //!     acceptor in every quorum can halt the learners, and no rule helps; without the pauses it could also make the others
 //!     propose, vote and store as fast as it can count. Termination waits for less than half a round more.
+//! 11. A proposer whose slots waited in vain, or to which the link is down, is waited for only briefly in the first turn of
+//!     its next slots. In later turns it is waited for like anybody else, so termination waits for one turn more at most.
 //!
 //! # What it relies on
 //!

@@ -1,6 +1,6 @@
 //! Learners: they look at the DAG and decide.
 
-use super::{Action, Instance, SlotEvent};
+use super::{Action, Instance, Outcome, SlotEvent};
 use crate::dag::Ix;
 use crate::engine::{Decision, Effects, Fault};
 use crate::ids::{Ballot, ValueHash};
@@ -120,6 +120,10 @@ impl Instance {
 
     pub(super) fn decide(&mut self, ballot: Ballot, learners: LearnerSet, out: &mut Effects) {
         let slot = self.place.slot;
+        if !self.has_decided() {
+            let proposer = self.config.trust.schedule().proposer(slot, ballot.round);
+            self.outcome = Some(Outcome::Decided(proposer));
+        }
         for learner in learners.iter() {
             match self.learners.decided(learner) {
                 Some(first) => {

@@ -42,8 +42,10 @@ pub struct Instance {
     learners: Learners,
     proposer: Proposer,
     rounds: Rounds,
-    /// Acceptors to which the link is down.
-    unreachable: AcceptorSet,
+    /// Acceptors whose proposals are not waited for long in the first turn.
+    doubted: AcceptorSet,
+    /// What a proposer made of its turn, until the replica takes note.
+    outcome: Option<Outcome>,
     /// What to ask for at the end of the batch, and whom.
     unasked: BTreeMap<Peer, BTreeSet<MessageId>>,
     /// Who was last asked for messages, and how many there were then.
@@ -53,6 +55,15 @@ pub struct Instance {
     /// Whether a message turned up that only this node can have signed, and that it does not know.
     stranger: bool,
     mailbox: VecDeque<SlotEvent>,
+}
+
+/// What a proposer made of its turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outcome {
+    /// Its round was the first in which something was decided.
+    Decided(AcceptorId),
+    /// Its round ended, and nothing had been decided.
+    Ended(AcceptorId),
 }
 
 /// What can happen to an instance.
@@ -207,8 +218,8 @@ pub enum Action {
     StartTimer,
     /// Let the round go on without a timer.
     Rest,
-    /// Go to the next round.
-    LeaveRound,
+    /// Go to the next round, because this one's timer ended.
+    EndRound,
     /// Go to the next round, because others did.
     CatchUp,
     /// Say in which round this acceptor is.
@@ -293,7 +304,7 @@ impl Engine for Instance {
             Action::Reply(draft, facts) => self.reply(draft, facts, out),
             Action::StartTimer => self.start_timer(out),
             Action::Rest => self.rest(out),
-            Action::LeaveRound => self.leave_round(out),
+            Action::EndRound => self.end_round(out),
             Action::CatchUp => self.catch_up(out),
             Action::Announce => self.announce(out),
             Action::SpeakUp => self.speak_up(out),
@@ -324,7 +335,8 @@ impl Instance {
             learners: Learners::default(),
             proposer: Proposer::default(),
             rounds,
-            unreachable: AcceptorSet::EMPTY,
+            doubted: AcceptorSet::EMPTY,
+            outcome: None,
             unasked: BTreeMap::new(),
             asked: None,
             fetching: false,
@@ -336,7 +348,7 @@ impl Instance {
 
     /// Starts the wait for somebody to say something.
     pub(crate) fn open(&self, out: &mut Effects) {
-        let patience = self.config.first_timer / 4;
+        let patience = self.patience(Round(0)) / 4;
         let timer = Timer { slot: self.place.slot, kind: TimerKind::Quiet };
         out.timers.push((timer, patience..patience * 11 / 10));
     }
@@ -460,9 +472,14 @@ impl Instance {
         self.stranger
     }
 
-    /// Takes note to whom the link is down.
-    pub(crate) fn set_unreachable(&mut self, unreachable: AcceptorSet) {
-        self.unreachable = unreachable;
+    /// Takes note of whom to wait for only briefly.
+    pub(crate) fn set_doubted(&mut self, doubted: AcceptorSet) {
+        self.doubted = doubted;
+    }
+
+    /// What a proposer made of its turn, since this was last asked.
+    pub(crate) fn take_outcome(&mut self) -> Option<Outcome> {
+        self.outcome.take()
     }
 
     /// Takes note of a certificate from before a restart.

@@ -1,6 +1,6 @@
 //! Rounds: when an acceptor gives up on a proposer, without running ahead alone.
 
-use super::{Action, Instance, SlotEvent};
+use super::{Action, Instance, Outcome, SlotEvent};
 use crate::engine::{Effects, Peer, Target, Timer, TimerKind};
 use crate::ids::Round;
 use crate::message::{Acceptor, Announcement, Answer, Packet, Refs, Verified};
@@ -13,6 +13,12 @@ use std::time::Duration;
 
 /// The longest that a round lasts: half a day is for ever.
 const LENGTH_MAX: Duration = Duration::from_secs(12 * 3_600);
+
+/// Of a round in the first turn the part that is waited for a doubted proposer.
+const DOUBTED_PART: u32 = 32;
+
+/// How often the wait until it speaks up again doubles.
+const SPOKEN_UP_MAX: u32 = 3;
 
 /// Turns of all learners through which others may drag an acceptor before it pauses.
 const TURNS_MAX: u64 = 2;
@@ -32,6 +38,8 @@ pub(super) struct Rounds {
     owed: bool,
     /// The round whose timer runs.
     running: Option<Round>,
+    /// How often this acceptor spoke up in this round.
+    spoken_up: u32,
     /// How many rounds were left because others were ahead, since the last pause.
     dragged: u64,
 }
@@ -46,6 +54,7 @@ impl Rounds {
             announcements: BTreeMap::new(),
             owed: false,
             running: None,
+            spoken_up: 0,
             dragged: 0,
         }
     }
@@ -65,6 +74,11 @@ impl Rounds {
             length = length * 3 / 2;
         }
         length
+    }
+
+    /// Whether each learner is the target for the first time.
+    fn is_first_turn(&self, round: Round) -> bool {
+        round.0 < self.turn
     }
 
     /// An acceptor said that it is in `round`.
@@ -164,7 +178,7 @@ pub(super) fn may_end_round(instance: &Instance, event: &SlotEvent) -> Option<Ac
     let rounds = &instance.rounds;
     let current = *round == rounds.round && rounds.running == Some(*round);
     let goes_on = instance.has_company() && instance.is_wanted();
-    let action = if goes_on { Action::LeaveRound } else { Action::Rest };
+    let action = if goes_on { Action::EndRound } else { Action::Rest };
     current.then_some(action)
 }
 
@@ -270,13 +284,28 @@ impl Instance {
     pub(super) fn start_timer(&mut self, out: &mut Effects) {
         let round = self.rounds.round;
         self.rounds.running = Some(round);
-        let mut length = self.rounds.length(round);
-        let proposer = self.config.trust.schedule().proposer(self.place.slot, round);
-        if self.unreachable.contains(proposer) {
-            length /= 2;
-        }
+        let length = self.patience(round);
         let timer = Timer { slot: self.place.slot, kind: TimerKind::Round(round) };
         out.timers.push((timer, length..length * 11 / 10));
+    }
+
+    /// How long the round is waited for. Only in the first turn is it short where the proposer is doubted: whoever is doubted
+    /// wrongly, as all may be after a bad time, is waited for like anybody else in the others, and longer each time.
+    pub(super) fn patience(&self, round: Round) -> Duration {
+        let length = self.rounds.length(round);
+        let proposer = self.config.trust.schedule().proposer(self.place.slot, round);
+        let is_short = self.rounds.is_first_turn(round) && self.doubted.contains(proposer);
+        if is_short { length / DOUBTED_PART } else { length }
+    }
+
+    /// The round's timer ended.
+    pub(super) fn end_round(&mut self, out: &mut Effects) {
+        let round = self.rounds.round;
+        if self.rounds.is_first_turn(round) && !self.has_decided() {
+            let proposer = self.config.trust.schedule().proposer(self.place.slot, round);
+            self.outcome = Some(Outcome::Ended(proposer));
+        }
+        self.leave_round(out);
     }
 
     /// Nobody can decide any more in this round, as far as is known: its timer starts again when somebody can.
@@ -285,12 +314,14 @@ impl Instance {
         self.listen(out);
     }
 
-    /// Waits for others to speak, as long as the round lasts, unless they need not.
+    /// Waits for others to speak, as long as the round lasts, and longer each time that they were asked in vain; unless they
+    /// need not.
     fn listen(&self, out: &mut Effects) {
         if !self.is_wanted() {
             return;
         }
-        let length = self.rounds.length(self.rounds.round);
+        // All answer all: where everybody waits for what is slow to come, being asked must not be what slows it.
+        let length = self.rounds.length(self.rounds.round) * (1 << self.rounds.spoken_up);
         let timer = Timer { slot: self.place.slot, kind: TimerKind::Quiet };
         out.timers.push((timer, length..length * 11 / 10));
     }
@@ -311,6 +342,7 @@ impl Instance {
         if !self.is_silent() {
             self.announce(out);
         }
+        self.rounds.spoken_up = SPOKEN_UP_MAX.min(self.rounds.spoken_up + 1);
         self.listen(out);
     }
 
@@ -324,6 +356,7 @@ impl Instance {
     pub(super) fn leave_round(&mut self, out: &mut Effects) {
         let round = self.rounds.round.next();
         self.rounds.round = round;
+        self.rounds.spoken_up = 0;
         self.rounds.owed = true;
         if let Some(acceptor) = &mut self.acceptor {
             acceptor.stir();

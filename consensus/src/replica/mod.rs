@@ -13,6 +13,7 @@ mod event;
 mod parked;
 mod progress;
 mod recovery;
+mod reputation;
 mod window;
 
 pub use amnesia::Silence;
@@ -30,6 +31,7 @@ use amnesia::Amnesia;
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
 use parked::Parked;
 use progress::Progress;
+use reputation::Reputation;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -66,6 +68,7 @@ pub struct Replica {
     amnesia: Amnesia,
     /// Acceptors to which the link is down.
     unreachable: AcceptorSet,
+    reputation: Reputation,
 }
 
 impl Replica {
@@ -90,6 +93,7 @@ impl Replica {
             passed: Slot(0),
             amnesia: Amnesia::new(config.memory),
             unreachable: AcceptorSet::EMPTY,
+            reputation: Reputation::default(),
             config: Arc::new(config),
         }
     }
@@ -102,7 +106,7 @@ impl Replica {
             Event::Connected { peer } => self.connected(peer, out),
             Event::Unreachable { acceptor } => {
                 self.unreachable.insert(acceptor);
-                self.tell_reachability();
+                self.tell_doubts();
             }
             Event::Value { slot, value, judgement } => {
                 self.tell(slot, SlotEvent::Value { value, judgement }, out);
@@ -252,15 +256,26 @@ impl Replica {
 
     /// Draws the conclusions of what an instance did.
     fn note(&mut self, slot: Slot, from: usize, out: &mut Effects) {
-        for index in from..out.decided.len() {
-            let decision = out.decided[index];
+        for decision in &out.decided[from..] {
             self.mark_decided(decision.slot, decision.learner);
         }
+        self.judge_proposer(slot);
         let stranger = self.instances.get(&slot).is_some_and(Instance::met_stranger);
         if stranger && !self.amnesia.silences(slot) {
             self.forget(out);
         }
         self.moved |= out.decided.len() > from;
+    }
+
+    /// Takes note of what a proposer of a slot made of its turn.
+    fn judge_proposer(&mut self, slot: Slot) {
+        let Some(instance) = self.instances.get_mut(&slot) else { return };
+        let Some(outcome) = instance.take_outcome() else { return };
+        let before = self.reputation.doubted();
+        self.reputation.note(outcome);
+        if self.reputation.doubted() != before {
+            self.tell_doubts();
+        }
     }
 
     /// Whether this node must have signed a message, and has nothing of its slot.
@@ -291,7 +306,7 @@ impl Replica {
         }
         if let Peer::Acceptor(acceptor) = peer {
             self.unreachable.remove(acceptor);
-            self.tell_reachability();
+            self.tell_doubts();
         }
         let slots: Vec<Slot> = self.instances.keys().copied().collect();
         for slot in slots {
@@ -300,10 +315,14 @@ impl Replica {
         self.revive_wanted(out);
     }
 
-    fn tell_reachability(&mut self) {
-        for instance in self.instances.values_mut() {
-            instance.set_unreachable(self.unreachable);
-        }
+    /// Whom to wait for only briefly.
+    fn doubted(&self) -> AcceptorSet {
+        self.unreachable.union(&self.reputation.doubted())
+    }
+
+    fn tell_doubts(&mut self) {
+        let doubted = self.doubted();
+        self.instances.values_mut().for_each(|instance| instance.set_doubted(doubted));
     }
 
     fn say_highest(&self, target: Target, out: &mut Effects) {

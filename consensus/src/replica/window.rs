@@ -97,7 +97,7 @@ impl Replica {
         if self.amnesia.silences(slot) {
             instance.silence();
         }
-        instance.set_unreachable(self.unreachable);
+        instance.set_doubted(self.doubted());
         instance.open(out);
         self.opened = self.opened.max(slot.next());
         self.instances.insert(slot, instance);
@@ -152,7 +152,7 @@ impl Replica {
     pub(super) fn load(&mut self, slot: Slot, records: Vec<Record>, out: &mut Effects) {
         let silent = self.amnesia.silences(slot);
         let mut instance = Instance::recover(self.config.clone(), slot, records, silent, out);
-        instance.set_unreachable(self.unreachable);
+        instance.set_doubted(self.doubted());
         for (learner, progress) in &self.certified {
             if progress.holds(slot) {
                 instance.restore_certificate(*learner);
