@@ -1,6 +1,6 @@
 //! Attesting what was executed, and what becomes of certificates.
 
-use super::Executor;
+use super::{Executor, News};
 use crate::certifier::{Attested, EVERY};
 use crate::driver::Input;
 use crate::events::Event;
@@ -99,8 +99,8 @@ impl Executor {
                 continue;
             };
             let frame = Frame::attestation(&attested.attestation, &attested.signature);
-            // One that finds no room is lost: there is always a next one.
-            let _ = self.parts.driver.try_send(Input::Attest { log: index, frame });
+            self.news.insert(News::Attested(index), Input::Attest { log: index, frame });
+            self.tell_driver();
             self.collect(index, attested)?;
         }
         Ok(())
@@ -171,9 +171,8 @@ impl Executor {
         }
         let learners = self.log(index).heights.len();
         self.parts.snapshots.certified(index, learners, certificate);
-        // One that finds no room is made up for by the next one.
-        let through = Slot(slot);
-        let _ = self.parts.driver.try_send(Input::Certified { log: index, learner, through });
+        let certified = Input::Certified { log: index, learner, through: Slot(slot) };
+        self.news.insert(News::Certified(index, learner), certified);
         Ok(())
     }
 

@@ -7,6 +7,8 @@
 mod certify;
 mod decisions;
 mod history;
+#[cfg(test)]
+mod tests;
 
 pub use decisions::{Decided, Decisions, Replacement};
 
@@ -27,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
+use tokio::sync::mpsc::error::TrySendError;
 use tracing::{debug, error};
 
 /// What an executor is made of.
@@ -65,6 +68,17 @@ pub struct Executor {
     logs: Vec<Log>,
     told: Receiver<Told>,
     decisions: Decisions,
+    /// What the driver has still to be told.
+    news: BTreeMap<News, Input>,
+}
+
+/// What the driver is told; of each kind the last says everything that one before it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum News {
+    /// What this node attests.
+    Attested(LogIndex),
+    /// Up to where a learner's slots are certified.
+    Certified(LogIndex, LearnerId),
 }
 
 struct Log {
@@ -90,8 +104,8 @@ struct Log {
     letting_go: Option<u64>,
 }
 
-/// Between two looks for a block that is missing.
-const MISSING_EVERY: Duration = Duration::from_millis(20);
+/// Between two looks for a block that is missing, or whether the driver has room for news.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 impl Executor {
     /// One that goes on where the store ends.
@@ -104,7 +118,8 @@ impl Executor {
         logs: Vec<(LogRules, Arc<Trust>)>,
     ) -> Result<(Self, Decisions), StoreError> {
         let (decisions, told) = Decisions::new(logs.len());
-        let mut executor = Executor { parts, logs: Vec::new(), told, decisions };
+        let mut executor =
+            Executor { parts, logs: Vec::new(), told, decisions, news: BTreeMap::new() };
         for (number, (rules, trust)) in logs.into_iter().enumerate() {
             let index = LogIndex(number as u16);
             let log = executor.open(index, rules, &trust, genesis)?;
@@ -172,14 +187,15 @@ impl Executor {
     /// If the store fails.
     pub fn run(mut self) -> Result<(), StoreError> {
         loop {
-            let mut missing = false;
+            let mut waits = false;
             for index in (0..self.logs.len()).map(|index| LogIndex(index as u16)) {
-                missing |= self.advance(index)?;
+                waits |= self.advance(index)?;
                 self.attest(index)?;
                 self.let_go(index)?;
             }
-            let told = if missing {
-                match self.told.recv_timeout(MISSING_EVERY) {
+            waits |= !self.tell_driver();
+            let told = if waits {
+                match self.told.recv_timeout(LOOK_EVERY) {
                     Ok(told) => Some(told),
                     Err(RecvTimeoutError::Timeout) => continue,
                     Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -193,6 +209,18 @@ impl Executor {
                 self.take(told)?;
             }
         }
+    }
+
+    /// Tells the driver the news. Whether it had room for all of them: what is lost might be the last for long, as of a log that
+    /// waits for this node.
+    fn tell_driver(&mut self) -> bool {
+        while let Some((which, news)) = self.news.pop_first() {
+            if let Err(TrySendError::Full(news)) = self.parts.driver.try_send(news) {
+                self.news.insert(which, news);
+                return false;
+            }
+        }
+        true
     }
 
     fn take(&mut self, told: Told) -> Result<(), StoreError> {
