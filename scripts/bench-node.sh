@@ -10,6 +10,7 @@ set -euo pipefail
 programs=$(realpath "${1:-target/release}")
 seconds=${BENCH_SECONDS:-60}
 slots_seconds=${BENCH_SLOTS_SECONDS:-60}
+byzantine_seconds=${BENCH_BYZANTINE_SECONDS:-120}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
@@ -68,8 +69,8 @@ times.sort()
 print(f"fdatasync: p50 {times[250]:.2f} ms, p99 {times[495]:.2f} ms")
 END
 
-# Writes down the memory of all nodes and how far they are, until the folder is gone.
-watch_memory() { # NAME
+# Writes down the memory of all nodes and how far they are, until the folder is gone; and the metrics of the first.
+watch_nodes() { # NAME
     python3 - "$folder/$1" > "$folder/$1.memory" <<'END'
 import json, os, sys, time, urllib.request
 file = os.path.join(sys.argv[1], "network.json")
@@ -88,6 +89,12 @@ while True:
             logs = json.load(answer)["logs"]
         decided = max(learner["decided"] for log in logs.values() for learner in log["learners"].values())
         print(decided, max(rss), flush=True)
+        with open(f"{sys.argv[1]}/logs/{nodes[0]['name']}.addresses") as text:
+            address = json.load(text)["metrics"]
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=2) as answer:
+            metrics = answer.read()
+        with open(sys.argv[1] + ".metrics", "wb") as text:
+            text.write(metrics)
     except (OSError, KeyError, ValueError):
         if not os.path.exists(file):
             break
@@ -95,20 +102,47 @@ END
 }
 
 echo "slots as fast as they go, one chain, $slots_seconds s ..." >&2
-watch_memory slots &
+watch_nodes slots &
 run slots slots.toml --for "${slots_seconds}s"
 wait
 echo "100 bundles a second, each in its slot, three sends and four, 20 s each ..." >&2
 run three-sends sends-two.toml --for 20s --load 100/s
 run four-sends sends-four.toml --for 20s --load 100/s
 echo "20 bundles a second over two chains, 30 s ..." >&2
+watch_nodes latency &
 run latency bundles.toml --for 30s --load 20/s
+wait
+# One of four is Byzantine, from the first second on.
+for behaviour in none equivocate withhold spam; do
+    echo "40 bundles a second over two chains, traitor: $behaviour, $byzantine_seconds s ..." >&2
+    run "traitor-$behaviour" bundles.toml --for "${byzantine_seconds}s" --load 40/s &
+    if [ "$behaviour" != none ]; then
+        until "$programs/hpaxos-testnet" byzantine v4 "$behaviour" --folder "$folder/traitor-$behaviour" > /dev/null 2>&1; do
+            kill -0 $! || exit 1
+            sleep 0.1
+        done
+    fi
+    wait $!
+done
 echo "500 bundles a second over two chains, $seconds s ..." >&2
 run throughput bundles.toml --for "${seconds}s" --load 500/s
 
 python3 - "$folder" <<'END'
-import json, os, sys
-for name in ["slots", "three-sends", "four-sends", "latency", "throughput"]:
+import json, os, re, sys
+
+def percentile(metrics, histogram, share):
+    # As Prometheus does it: evenly spread within a bucket.
+    buckets = {}
+    for bound, count in re.findall(r'^%s_bucket{.*le="([^"]+)"} (\d+)' % histogram, metrics, re.M):
+        buckets[float(bound)] = buckets.get(float(bound), 0) + int(count)
+    rank, below, before = share * buckets.get(float("inf"), 0), 0, 0.0
+    for bound, count in sorted(buckets.items()):
+        if count >= rank:
+            return before + (min(bound, 60) - before) * (rank - below) / max(count - below, 1)
+        below, before = count, bound
+
+traitors = ["traitor-none", "traitor-equivocate", "traitor-withhold", "traitor-spam"]
+for name in ["slots", "three-sends", "four-sends", "latency", *traitors, "throughput"]:
     with open(os.path.join(sys.argv[1], name + ".json")) as file:
         answer = json.load(file)
     figures = answer["figures"]
@@ -118,6 +152,12 @@ for name in ["slots", "three-sends", "four-sends", "latency", "throughput"]:
     print(f"  decisions        {decided}, {decided / figures['seconds']:.1f} a second")
     print(f"  CPU per decision {per['cpu_ms']} ms over all nodes; written per decision and node {per['write_bytes']} bytes")
     print(f"  memory           {max(figures['rss_mb'].values()):.0f} MB at most")
+    if name in ["slots", "latency"]:
+        with open(os.path.join(sys.argv[1], name + ".metrics")) as file:
+            metrics = file.read()
+        for what in ["decision", "certificate"]:
+            p50, p99 = (percentile(metrics, f"hpaxos_{what}_seconds", share) * 1e3 for share in (0.5, 0.99))
+            print(f"  {what:<16} p50 {p50:.1f} ms, p99 {p99:.1f} ms after its proposal")
     if name == "slots":
         with open(os.path.join(sys.argv[1], "slots.memory")) as file:
             seen = [tuple(map(float, line.split())) for line in file]

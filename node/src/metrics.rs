@@ -54,6 +54,7 @@ pub struct Metrics {
     registry: Registry,
     slot_decided: IntCounterVec,
     decision: HistogramVec,
+    certificate: HistogramVec,
     bundle_commit: HistogramVec,
     round: IntGaugeVec,
     messages: IntCounterVec,
@@ -94,6 +95,12 @@ impl Metrics {
                 to,
                 "hpaxos_decision_seconds",
                 "From a slot's proposal to a learner's decision.",
+                by_learner,
+            ),
+            certificate: histograms(
+                to,
+                "hpaxos_certificate_seconds",
+                "From a slot's proposal to a certificate of what a learner executed.",
                 by_learner,
             ),
             bundle_commit: histograms(
@@ -220,6 +227,11 @@ impl Metrics {
     /// A slot was decided whose proposal was not timed, as after a restart.
     pub fn decided_untimed(&self, log: &str, learner: &str) {
         self.slot_decided.with_label_values(&[log, learner]).inc();
+    }
+
+    /// A slot is certified for a learner, so long after the proposal arrived or was made.
+    pub fn certified(&self, log: &str, learner: &str, after: Duration) {
+        self.certificate.with_label_values(&[log, learner]).observe(after.as_secs_f64());
     }
 
     /// A bundle that was submitted here was committed.

@@ -47,6 +47,10 @@ impl Driver {
             for slot in slots {
                 let Some(summary) = Summary::read(&rows, slot + 1) else { break };
                 let (slot, value) = (Slot(slot), summary.block);
+                if let Some(since) = driver.proposed.get(&slot) {
+                    let name = self.parts.graph.learner_name(learner);
+                    self.parts.metrics.certified(driver.name(), name, since.elapsed());
+                }
                 driver.queue.push_back(Event::Certified { slot, learner, value });
                 left -= 1;
             }
