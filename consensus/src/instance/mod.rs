@@ -7,6 +7,7 @@ mod hearsay;
 mod inbox;
 mod learner;
 mod proposer;
+mod recovery;
 mod rounds;
 
 pub use inbox::WAITING_BYTES_MAX;
@@ -15,10 +16,9 @@ use crate::config::Config;
 use crate::dag::{Dag, Ix};
 use crate::engine::{Effects, Engine, Guard, Peer, Timer, TimerKind};
 use crate::ids::{Ballot, MessageId, Place, Round, Slot, ValueHash};
-use crate::message::{Announcement, Answer, Kind, Message, Refs, Verified};
-use crate::record::Record;
+use crate::message::{Announcement, Answer, Message, Refs, Verified};
 use crate::replica::Judgement;
-use crate::rules::{Draft, Facts, Mutant};
+use crate::rules::{Draft, Facts};
 use acceptor::Acceptor;
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId, LearnerSet};
 use inbox::Inbox;
@@ -353,64 +353,6 @@ impl Instance {
         out.timers.push((timer, patience..patience * 11 / 10));
     }
 
-    /// One as its records left it.
-    pub(crate) fn recover(
-        config: Arc<Config>,
-        slot: Slot,
-        records: Vec<Record>,
-        silent: bool,
-        out: &mut Effects,
-    ) -> Self {
-        let mut instance = Instance::new(config, slot);
-        for record in records {
-            instance.restore(record);
-        }
-        instance.recall();
-        if silent {
-            instance.silence();
-        }
-        let me = instance.config.me;
-        let mut round = Round(0);
-        for (ix, node) in instance.dag.nodes() {
-            instance.mailbox.push_back(SlotEvent::Arrived(ix));
-            let ballot = node.facts.ballot;
-            if Some(node.signer()) == me {
-                match node.kind() {
-                    Kind::OneA if instance.config.rules.breaks(Mutant::ProposeAgain) => {}
-                    Kind::OneA => instance.proposer.restore(ballot.round),
-                    _ => round = round.max(ballot.round),
-                }
-            }
-        }
-        instance.rounds.restore(round);
-        if instance.rounds.round() > Round(0) {
-            instance.wait_a_quarter(out);
-        }
-        instance.open(out);
-        instance.drain(out);
-        instance
-    }
-
-    fn restore(&mut self, record: Record) {
-        match record {
-            Record::Messages { messages, .. } => {
-                for message in messages {
-                    // What is missing was in a write that did not reach the disk: nothing that rests on it was sent.
-                    if let Ok(refs) = self.dag.resolve(&message) {
-                        let stored = self.dag.insert(message, refs);
-                        assert!(stored.is_ok(), "what was stored is well-formed");
-                    }
-                }
-            }
-            Record::Round { round, .. } => self.rounds.restore(round),
-            Record::Decided { learner, ballot, .. } => {
-                self.learners.restore(learner, ballot.value);
-            }
-            Record::Certified { learner, value, .. } => self.learners.restore(learner, value),
-            Record::Retired { .. } | Record::Silent { .. } => {}
-        }
-    }
-
     /// Lets one thing happen.
     pub fn handle(&mut self, event: SlotEvent, out: &mut Effects) {
         self.step(&event, out);
@@ -480,11 +422,6 @@ impl Instance {
     /// What a proposer made of its turn, since this was last asked.
     pub(crate) fn take_outcome(&mut self) -> Option<Outcome> {
         self.outcome.take()
-    }
-
-    /// Takes note of a certificate from before a restart.
-    pub(crate) fn restore_certificate(&mut self, learner: LearnerId) {
-        self.learners.restore_certificate(learner);
     }
 
     /// Roughly how many bytes its messages take on disk.
