@@ -147,11 +147,12 @@ impl Fleet {
             };
             prepared.equip(topology, name, *own, &addresses)?;
         }
+        let traitors = prepared.folder.traitors();
         let nodes = names.into_iter().map(|name| Node {
-            name,
             state: State::Down,
             past: Usage::default(),
-            is_byzantine: false,
+            is_byzantine: traitors.contains(&name),
+            name,
         });
         let nodes = nodes.collect();
         Ok(Fleet { prepared, options, links, nodes })
@@ -381,6 +382,7 @@ impl Fleet {
         if self.prepared.graph.acceptor(name).is_none() {
             bail!("{name} only follows: it signs nothing that others heed");
         }
+        self.prepared.folder.add_traitor(name)?;
         let node = &mut self.nodes[place];
         node.is_byzantine = true;
         if let Some(process) = node.take() {

@@ -10,6 +10,7 @@
 //! | `logs/NODE.log`, `traces/NODE.jsonl` | what it says and does |
 //! | `clocks/NODE` | how far its clock is off, under attack |
 //! | `topology` | what the folder was made for |
+//! | `traitors` | who was ever made a traitor, a line each |
 //! | `lock`, `control.sock` | held and served by the running `hpaxos-testnet up` |
 
 use crate::topology::Topology;
@@ -24,7 +25,7 @@ use hpaxos_node::files::write_whole;
 use hpaxos_node::home::{Home, Lock};
 use hpaxos_node::keys::{KeyFile, new_key};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::ErrorKind;
@@ -133,6 +134,10 @@ impl Folder {
         self.0.join("receipts").join(format!("{name}.json"))
     }
 
+    fn traitors_path(&self) -> PathBuf {
+        self.0.join("traitors")
+    }
+
     fn topology_path(&self) -> PathBuf {
         self.0.join("topology")
     }
@@ -162,6 +167,23 @@ impl Folder {
     /// If the disk says no.
     pub fn write_network(&self, network: &NetworkFile) -> Result<()> {
         Ok(write_whole(&self.network_path(), &serde_json::to_string_pretty(network)?)?)
+    }
+
+    /// Who was ever made a traitor here.
+    pub fn traitors(&self) -> BTreeSet<String> {
+        let names = fs::read_to_string(self.traitors_path()).unwrap_or_default();
+        names.lines().map(str::to_owned).collect()
+    }
+
+    /// Remembers who is made a traitor: what it signs stays in other nodes' stores.
+    ///
+    /// # Errors
+    /// If the disk says no.
+    pub fn add_traitor(&self, name: &str) -> Result<()> {
+        let mut names = self.traitors();
+        names.insert(name.to_owned());
+        let lines: String = names.iter().map(|name| format!("{name}\n")).collect();
+        Ok(write_whole(&self.traitors_path(), &lines)?)
     }
 
     /// Makes the network of `topology`, or takes up the one that is there, unless a `fresh` one is wanted.

@@ -263,6 +263,8 @@ fn a_traitor_is_caught_and_a_partition_heals() {
     net.act(&["restart", "v6"]);
     wait_for("v6", || net.logs("v6"));
     net.down().passed();
+    // Its deeds stay in the others' stores: who accuses it is right also later.
+    Net::up(folder.path(), &["--no-story"]).down().passed();
 }
 
 /// The short form of `make soak`.
