@@ -15,7 +15,7 @@ use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 use hpaxos_consensus::Peer;
 use hpaxos_ledger::{Offer, Piece, PieceFlaw, Prefix, Restoring};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -49,6 +49,36 @@ impl Share {
     /// How long it takes if it goes on like that; none before it has begun to.
     pub fn seconds_left(&self) -> Option<f64> {
         (self.done > 0.0).then(|| (self.seconds * (1.0 - self.done) / self.done).ceil())
+    }
+}
+
+/// Who is asked next. Each peer has its share of the questions: one that is slow holds up its own only.
+#[derive(Default)]
+struct Rota {
+    /// How many questions each has not answered.
+    open: BTreeMap<Peer, usize>,
+    turn: usize,
+}
+
+impl Rota {
+    /// Who of `good` is to be asked, if there is room for a question.
+    fn next(&self, good: &[Peer]) -> Option<Peer> {
+        let share = ASKED_MAX.div_ceil(good.len().max(1));
+        let has_room = |peer: &&Peer| self.open.get(*peer).is_none_or(|open| *open < share);
+        let in_turn = good.iter().cycle().skip(self.turn % good.len().max(1)).take(good.len());
+        let is_full = self.open.values().sum::<usize>() >= ASKED_MAX;
+        in_turn.filter(|_| !is_full).find(has_room).copied()
+    }
+
+    fn ask(&mut self, peer: Peer) {
+        self.turn += 1;
+        *self.open.entry(peer).or_default() += 1;
+    }
+
+    fn answered(&mut self, peer: Peer) {
+        if let Some(open) = self.open.get_mut(&peer) {
+            *open = open.saturating_sub(1);
+        }
     }
 }
 
@@ -143,19 +173,21 @@ impl Download<'_> {
         let log = self.log;
         blocking(move || parts.store.clear_staged(log)).await?;
         let mut asked = FuturesUnordered::new();
-        let (mut turn, mut missed, mut bad) = (0, 0, BTreeSet::new());
+        let mut rota = Rota::default();
+        let (mut missed, mut bad) = (0, BTreeSet::new());
         while !self.restoring.is_complete() {
             let good: Vec<Peer> =
                 self.peers.iter().filter(|peer| !bad.contains(*peer)).copied().collect();
             if good.is_empty() || missed > MISSED_MAX * good.len() {
                 return Ok(false);
             }
-            while asked.len() < ASKED_MAX {
+            while let Some(peer) = rota.next(&good) {
                 let Some(prefix) = self.restoring.wanted() else { break };
-                turn += 1;
-                asked.push(self.ask(good[turn % good.len()], prefix));
+                rota.ask(peer);
+                asked.push(self.ask(peer, prefix));
             }
             let Some((peer, prefix, answer)) = asked.next().await else { return Ok(false) };
+            rota.answered(peer);
             let Ok(answer) = answer else {
                 missed += 1;
                 self.restoring.missed(prefix);
@@ -270,4 +302,33 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, StoreError> {
     let done = tokio::task::spawn_blocking(move || reading(work)).await;
     done.expect("writing to the store does not panic")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hpaxos_learner_graph::AcceptorId;
+
+    #[test]
+    fn a_slow_peer_holds_up_its_own_share_only() {
+        let peers: Vec<Peer> = (0..3).map(|it| Peer::Acceptor(AcceptorId::new(it))).collect();
+        let slow = peers[1];
+        let (mut rota, mut answers) = (Rota::default(), BTreeMap::<Peer, usize>::new());
+        for _ in 0..100 {
+            let mut asked = Vec::new();
+            while let Some(peer) = rota.next(&peers) {
+                rota.ask(peer);
+                asked.push(peer);
+            }
+            assert!(rota.open.values().sum::<usize>() <= ASKED_MAX);
+            for peer in asked.into_iter().filter(|peer| *peer != slow) {
+                rota.answered(peer);
+                *answers.entry(peer).or_default() += 1;
+            }
+        }
+        assert_eq!(rota.open[&slow], 2);
+        assert!(answers[&peers[0]] >= 60 && answers[&peers[2]] >= 60, "{answers:?}");
+        assert!(answers.values().sum::<usize>() >= 200, "{answers:?}");
+        assert!(rota.next(&[]).is_none());
+    }
 }
