@@ -238,18 +238,19 @@ fn a_damaged_store_is_said_to_be_and_the_way_back_works() {
         let file = fs::File::options().write(true).open(path).unwrap();
         file.set_len(file.metadata().unwrap().len() * part / 4).unwrap();
     };
-    let flip = |path: &Path| {
+    let flip_at = |path: &Path, at: usize| {
         let mut bytes = fs::read(path).unwrap();
-        let middle = bytes.len() / 2;
-        bytes[middle..middle + 16].iter_mut().for_each(|byte| *byte ^= 0x55);
+        bytes[at..at + 16].iter_mut().for_each(|byte| *byte ^= 0x55);
         fs::write(path, bytes).unwrap();
     };
+    let flip = |path: &Path| flip_at(path, fs::metadata(path).unwrap().len() as usize / 2);
     let cases: [(&str, &dyn Fn(), String); 10] = [
         ("a table cut", &|| cut(&table, 2), name(&table)),
         ("a table empty", &|| cut(&table, 0), name(&table)),
         ("a table gone", &|| fs::remove_file(&table).unwrap(), name(&table)),
         ("tables flipped", &|| files(".sst").iter().for_each(|table| flip(table)), String::new()),
-        ("the log flipped", &|| flip(&log), String::new()),
+        // In what the first record says: a length that is wrong may look like the end of a log that was cut off.
+        ("the log flipped", &|| flip_at(&log, 20), String::new()),
         ("the manifest cut", &|| cut(&manifest, 1), String::new()),
         ("the manifest flipped", &|| flip(&manifest), String::new()),
         ("the manifest gone", &|| fs::remove_file(&manifest).unwrap(), String::new()),
