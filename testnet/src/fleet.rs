@@ -445,15 +445,14 @@ impl Fleet {
         Some((log.name().to_owned(), chains))
     }
 
-    /// Clients of the nodes that are up and run a log.
-    pub fn runners(&self, log: &str) -> Vec<Client> {
+    /// Clients of the nodes that are up and run a log, by name.
+    pub fn runners(&self, log: &str) -> Vec<(String, Client)> {
         let graph = &self.prepared.graph;
         let Some(log) = graph.log(log) else { return Vec::new() };
         let runs = |name: &str| {
             graph.acceptor(name).is_none_or(|acceptor| log.acceptors().contains(acceptor))
         };
-        let clients = self.clients().into_iter();
-        clients.filter(|(name, _)| runs(name)).map(|(_, client)| client).collect()
+        self.clients().into_iter().filter(|(name, _)| runs(name)).collect()
     }
 
     /// Stops everybody in order.

@@ -23,6 +23,9 @@ const WORKERS: usize = 64;
 /// How long an outcome is waited for before another bundle is sent.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Slots that a node may be behind and still be sent bundles.
+const BEHIND_MAX: u64 = 100;
+
 /// The longest nap between two looks whether the load is over.
 const NAP: Duration = Duration::from_millis(50);
 
@@ -89,7 +92,7 @@ impl Target {
         let keys: Vec<_> = traders.map(|(_, key)| key.clone()).collect();
         (!keys.is_empty()).then(|| Target {
             network: fleet.prepared.network,
-            clients: RwLock::new(fleet.runners(&log)),
+            clients: RwLock::new(clients_of(fleet.runners(&log))),
             log,
             chains,
             keys,
@@ -97,13 +100,21 @@ impl Target {
         })
     }
 
-    /// Lets load go where nodes are up, from where they said that they are.
+    /// Lets load go where nodes are up and not far behind, as far as they said: one that catches up would know late what became
+    /// of a bundle.
     pub fn aim(&self, fleet: &Fleet, seen: &BTreeMap<String, Logs>) {
         if let Some(height) = furthest(seen).get(&self.log).and_then(|of| of.values().max()) {
             self.height.store(*height, Ordering::Relaxed);
         }
+        let near = self.height.load(Ordering::Relaxed).saturating_sub(BEHIND_MAX);
+        let is_near = |name: &String| {
+            let log = seen.get(name).and_then(|logs| logs.logs.get(&self.log));
+            log.is_some_and(|log| log.learners.values().any(|learner| learner.height >= near))
+        };
+        let mut up = fleet.runners(&self.log);
+        up.retain(|(name, _)| is_near(name));
+        let up = clients_of(up);
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
-        let up = fleet.runners(&self.log);
         // Clients keep their connections as long as nothing changes.
         if up.iter().map(Client::url).ne(clients.iter().map(Client::url)) {
             *clients = up;
@@ -116,6 +127,10 @@ impl Target {
         let place = number.checked_rem(clients.len() as u64)?;
         Some(clients[place as usize].clone())
     }
+}
+
+fn clients_of(runners: Vec<(String, Client)>) -> Vec<Client> {
+    runners.into_iter().map(|(_, client)| client).collect()
 }
 
 /// Running load.

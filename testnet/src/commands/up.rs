@@ -415,7 +415,7 @@ type Play = Box<dyn FnOnce(mpsc::UnboundedSender<String>) -> Result<Vec<Told>> +
 fn story(fleet: &Fleet, folder: &Folder) -> Option<Play> {
     let (log, chains) = fleet.shared_log()?;
     let keys = fleet.prepared.clients.clone();
-    let client = fleet.runners(&log).into_iter().next()?;
+    let (_, client) = fleet.runners(&log).into_iter().next()?;
     let [hotel, trains, ..] = &chains[..] else { return None };
     if keys.is_empty() {
         return None;
