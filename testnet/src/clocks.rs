@@ -1,6 +1,7 @@
 //! Clocks that jump: libfaketime stands between a node and the system's wall clock.
 //!
-//! The monotonic clock stays the system's, as it does where somebody sets the time.
+//! The monotonic clock stays the system's, as it does where somebody sets the time. A process sees its clock jump once: the
+//! library looks for news by the clock that it shows, and a clock that went back has none for long.
 
 use anyhow::{Context, Result};
 use hpaxos_node::files::write_whole;
@@ -53,7 +54,7 @@ mod tests {
     use std::time::{Duration, Instant, SystemTime};
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-    /// A program that runs sees its clock jump, and then jump back.
+    /// A program that runs sees its clock jump.
     #[tokio::test]
     async fn a_clock_jumps() {
         let Some(clocks) = Clocks::find() else {
@@ -62,25 +63,27 @@ mod tests {
         };
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("clocks/bash");
-        set(&file, 0).unwrap();
-        let mut bash = Command::new("/bin/bash");
-        bash.args(["-c", "while read; do printf '%(%s)T\\n' -1; done"]).kill_on_drop(true);
-        clocks.equip(&mut bash, &file);
-        let mut bash = bash.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut ask = bash.stdin.take().unwrap();
-        let mut answers = BufReader::new(bash.stdout.take().unwrap()).lines();
-        let deadline = Instant::now() + Duration::from_secs(30);
-        for offset in [0, 100_000, -100_000, 0] {
-            set(&file, offset).unwrap();
-            loop {
-                ask.write_all(b"\n").await.unwrap();
-                let answer: i64 = answers.next_line().await.unwrap().unwrap().parse().unwrap();
-                let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() as i64;
-                if (answer - now - offset).abs() < 10 {
-                    break;
+        for jump in [100_000, -100_000] {
+            set(&file, 0).unwrap();
+            let mut bash = Command::new("/bin/bash");
+            bash.args(["-c", "while read; do printf '%(%s)T\\n' -1; done"]).kill_on_drop(true);
+            clocks.equip(&mut bash, &file);
+            let mut bash = bash.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            let mut ask = bash.stdin.take().unwrap();
+            let mut answers = BufReader::new(bash.stdout.take().unwrap()).lines();
+            let deadline = Instant::now() + Duration::from_secs(30);
+            for offset in [0, jump] {
+                set(&file, offset).unwrap();
+                loop {
+                    ask.write_all(b"\n").await.unwrap();
+                    let answer: i64 = answers.next_line().await.unwrap().unwrap().parse().unwrap();
+                    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() as i64;
+                    if (answer - now - offset).abs() < 10 {
+                        break;
+                    }
+                    assert!(Instant::now() < deadline, "{offset}: {answer} at {now}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                 }
-                assert!(Instant::now() < deadline, "{offset}: {answer} at {now}");
-                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
     }

@@ -219,10 +219,6 @@ impl Nemesis {
                 fleet.partition(&[])?;
                 "the partition is over".to_owned()
             }
-            Blow::Jump(node, _) => {
-                fleet.set_clock(node, 0)?;
-                format!("the clock of {node} jumps back")
-            }
             Blow::Damage(node) => {
                 let came_back = fleet.restart(node).await;
                 match came_back {
@@ -230,7 +226,14 @@ impl Nemesis {
                     Err(_) => self.reset(node, fleet).await?,
                 }
             }
-            Blow::Kill(node) | Blow::Pause(node) | Blow::Fill(node) | Blow::Betray(node, _) => {
+            Blow::Kill(node)
+            | Blow::Pause(node)
+            | Blow::Fill(node)
+            | Blow::Jump(node, _)
+            | Blow::Betray(node, _) => {
+                if let Blow::Jump(..) = blow {
+                    fleet.set_clock(node, 0)?;
+                }
                 match fleet.restart(node).await {
                     Ok(()) => format!("{node} is up"),
                     // It may have been damaged before, without noticing.
