@@ -318,7 +318,8 @@ impl Audit<'_> {
         }
     }
 
-    /// Up to which slot a certificate says of each learner what this view executed.
+    /// Up to which slot a certificate says of each learner what this view executed, as far as it executed it: who catches up
+    /// stores the certificate first, and may end before it has executed all that it proves.
     fn certified(&mut self, rows: &Rows<'_>) -> BTreeMap<LearnerId, u64> {
         let mut certified = BTreeMap::new();
         for learner in self.trust.learners().iter() {
@@ -336,7 +337,7 @@ impl Audit<'_> {
                     continue;
                 }
                 let own = slot.checked_add(1).and_then(|height| Summary::read(rows, height));
-                if own.is_some_and(|own| own.history == certificate.history) {
+                if own.is_none_or(|own| own.history == certificate.history) {
                     certified.insert(learner, slot);
                 }
             }

@@ -2,7 +2,10 @@
 
 use crate::world::World;
 use hpaxos_consensus::{Config, Effects, Event, Record, Replica, Round, Slot, Trust, ValueHash};
-use hpaxos_ledger::network_id;
+use hpaxos_learner_graph::LearnerSet;
+use hpaxos_ledger::{
+    Attestation, Certificate, EPOCH, History, ResultsRoot, Signed, StateRoot, network_id,
+};
 use hpaxos_node::files::{read_genesis, read_graph};
 use hpaxos_node::keys::KeyFile;
 use hpaxos_node::store::{LogIndex, Store, Turn};
@@ -203,6 +206,70 @@ fn damage_is_found_where_it_is() {
         },
         "the bundles that waited",
     );
+}
+
+/// Who catches up stores what it is proven by, and then executes slot after slot.
+#[test]
+fn what_is_executed_on_the_way_to_a_certificate_is_right() {
+    let world = rested();
+    let graph = read_graph(&world.path("home/learner-graph.toml")).unwrap();
+    let genesis = read_genesis(&world.path("home/genesis.toml"), &graph).unwrap();
+    let network = network_id(&graph, &genesis).unwrap();
+    let key = KeyFile::read(&world.path("home/key.json")).unwrap().unlock(None).unwrap();
+    let logs = graph.every_log();
+    damage(&world, |database| {
+        for family in ["decisions", "certificates"] {
+            let handle = database.cf_handle(family).unwrap();
+            database.delete_range_cf(handle, &[][..], &[0xff; 64][..]).unwrap();
+        }
+    });
+    store(&world, "verify").expect(1, "and its record decides nothing");
+    let certify = |forge: bool| {
+        let store = Store::open(&world.store(), network, &key.verifying_key().to_bytes()).unwrap();
+        let mut turn = Turn::default();
+        for (log, index) in logs.iter().zip(0..) {
+            for learner in log.learners().iter() {
+                let attestation = Attestation {
+                    epoch: EPOCH,
+                    log: log.name().to_owned(),
+                    slot: 1_000_000,
+                    learners: vec![graph.learner_name(learner).to_owned()],
+                    history: History([1; 32]),
+                    results_root: ResultsRoot([2; 32]),
+                    state_root: StateRoot([3; 32]),
+                };
+                let mut signature = attestation.sign(network, &key);
+                signature[0] ^= u8::from(forge);
+                let signed = Signed {
+                    acceptor: graph.acceptor("solo").unwrap(),
+                    learners: LearnerSet::from_iter([learner]),
+                    signature,
+                };
+                let learner_name = attestation.learners[0].clone();
+                let certificate = Certificate {
+                    epoch: EPOCH,
+                    log: attestation.log,
+                    slot: attestation.slot,
+                    learner: learner_name,
+                    history: attestation.history,
+                    results_root: attestation.results_root,
+                    state_root: attestation.state_root,
+                    signatures: vec![signed],
+                };
+                store.add_certificate(&mut turn, LogIndex(index), learner, &certificate);
+            }
+        }
+        store.commit(turn).unwrap();
+    };
+    certify(true);
+    store(&world, "verify")
+        .expect(1, "and its record decides nothing")
+        .expect(1, "a certificate of");
+    certify(false);
+    // That its slots are retired was among the rows, too.
+    let said = store(&world, "verify");
+    said.expect(1, "and no record says so");
+    assert!(!said.out.contains("decides") && !said.out.contains("a certificate of"), "{said:?}");
 }
 
 #[test]
