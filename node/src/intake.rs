@@ -10,7 +10,7 @@ use crate::mempool::{Added, Mempool, Source};
 use crate::metrics::Metrics;
 use crate::network::{Bytes, Intake, Refused, Verdict};
 use crate::snapshots::Snapshots;
-use crate::store::{Store, reading};
+use crate::store::{LogIndex, Store, reading};
 use crate::sync;
 use crate::views::Views;
 use crate::wire::{Frame, Question};
@@ -28,6 +28,10 @@ use tokio::sync::mpsc;
 
 /// Packets that are remembered, so that what several peers pass on is checked once: those of a few seconds.
 const REMEMBERED_MAX: usize = 4_096;
+
+/// Slots that this node may be behind and still take bundles that others pass on: most of what waits with them would long be
+/// decided.
+const BEHIND_MAX: u64 = 128;
 
 /// Packets whose signatures were checked, by the hash of their bytes.
 pub struct Remembered(Mutex<LruCache<[u8; 32], Packet>>);
@@ -95,10 +99,20 @@ impl Checked {
         let _ = self.driver.send(input).await;
     }
 
+    /// Up to where some learner's quorums are known to have executed a log.
+    fn certified(&self, log: LogIndex) -> u64 {
+        let learners = self.views.logs().find(|(index, _)| *index == log);
+        let learners = learners.into_iter().flat_map(|(_, of_log)| of_log.chains.values());
+        learners.map(|learner| self.decisions.certified(log, *learner)).max().unwrap_or(0)
+    }
+
     fn take_bundle(&self, from: Peer, log: &LogName, bytes: &[u8]) -> Verdict {
         let Some(log) = self.views.log(&log.0) else { return Verdict::Ignore };
         let Some(bundle) = Bundle::from_bytes(bytes) else { return Verdict::Reject };
         let slot = self.views.height(log).unwrap_or(0);
+        if self.certified(log) > slot + BEHIND_MAX {
+            return Verdict::Ignore;
+        }
         // A node that is ahead or behind may see another slot: only what can never be right is refused.
         let id = match bundle.check(self.judge.rules(log), slot) {
             Ok(id) => id,

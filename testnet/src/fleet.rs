@@ -73,6 +73,8 @@ pub struct Fleet {
     links: Option<Links>,
     /// The nodes, in the topology's order.
     pub nodes: Vec<Node>,
+    /// Whether some node ended without being asked to.
+    pub was_cut_short: bool,
 }
 
 impl State {
@@ -155,7 +157,7 @@ impl Fleet {
             name,
         });
         let nodes = nodes.collect();
-        Ok(Fleet { prepared, options, links, nodes })
+        Ok(Fleet { prepared, options, links, nodes, was_cut_short: false })
     }
 
     /// The place of the node called `name`.
@@ -294,6 +296,7 @@ impl Fleet {
         let place = self.place(name)?;
         let word = self.nodes[place].state.word();
         let process = self.nodes[place].take();
+        self.was_cut_short = true;
         process.with_context(|| format!("{name} is {word}"))?.kill().await;
         self.write_network()
     }
@@ -419,6 +422,7 @@ impl Fleet {
                 ended.push(node.name.clone());
             }
         }
+        self.was_cut_short |= !ended.is_empty();
         ended
     }
 

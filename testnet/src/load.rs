@@ -2,15 +2,17 @@
 //!
 //! Two clients swap gold on all chains of a log. Each bundle has the time at which it was due; its latency runs from then until
 //! its node has executed it on all chains, so that a network that falls behind is not flattered.
+//!
+//! A node that is killed forgets what waited there; the client sends it once more, which is safe: a bundle is executed once.
 
 use crate::figures::furthest;
 use crate::fleet::Fleet;
 use crate::story::{VALID_SLOTS, signed};
 use ed25519_dalek::SigningKey;
 use hpaxos_consensus::NetworkId;
-use hpaxos_ledger::{Bundle, BundleId, Operation, Part, Status};
+use hpaxos_ledger::{Bundle, BundleId, Operation, Part, Receipt, Status};
 use hpaxos_node::api::answers::Logs;
-use hpaxos_node::client::Client;
+use hpaxos_node::client::{Client, ClientError};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -25,6 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Slots that a node may be behind and still be sent bundles.
 const BEHIND_MAX: u64 = 100;
+
+/// How long, at the end, outcomes that are missing are asked for.
+const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 
 /// The longest nap between two looks whether the load is over.
 const NAP: Duration = Duration::from_millis(50);
@@ -57,7 +62,9 @@ pub struct Counts {
     /// Not taken by a node, or by none.
     pub refused: u64,
     /// Taken, and without an outcome on all chains when it was last looked at.
-    pub open: Vec<BundleId>,
+    pub open: BTreeMap<BundleId, Arc<Bundle>>,
+    /// Taken, forgotten by all nodes, and taken once more.
+    pub sent_again: u64,
     /// From the time at which a bundle was due to its commit, in microseconds.
     pub latencies_us: Vec<u32>,
     /// With different outcomes on chains.
@@ -174,26 +181,30 @@ impl Load {
         self.shared.counts().clone()
     }
 
-    /// Sends no more; waits for what is under way, and looks once more at what was left open.
-    pub fn finish(self) -> Counts {
+    /// Sends no more; waits for what is under way, and asks once more for what was left open. That may take a while; it ends
+    /// early once `given_up` is set.
+    pub fn finish(self, given_up: &AtomicBool) -> Counts {
         self.shared.stop.store(true, Ordering::Relaxed);
         for worker in self.workers {
             worker.join().expect("a worker does not panic");
         }
-        let mut counts = self.shared.counts().clone();
-        let clients = self.shared.clients();
-        let deadline = Instant::now() + PATIENCE;
-        let open = std::mem::take(&mut counts.open);
-        for id in open {
-            let rest = deadline.saturating_duration_since(Instant::now());
-            // Any node will do; the one that took it may be down.
-            let outcome = clients.iter().find_map(|client| settled(client, &id, rest));
-            match outcome {
-                Some(outcome) => counts.settle(id, outcome),
-                None => counts.open.push(id),
+        let open = std::mem::take(&mut self.shared.counts().open);
+        let deadline = Instant::now() + SETTLED_WITHIN;
+        let left = Mutex::new(open.into_iter());
+        thread::scope(|scope| {
+            for _ in 0..WORKERS {
+                scope.spawn(|| {
+                    loop {
+                        let next = left.lock().unwrap_or_else(PoisonError::into_inner).next();
+                        let Some((id, bundle)) = next else { return };
+                        let over =
+                            || given_up.load(Ordering::Relaxed) || Instant::now() >= deadline;
+                        self.shared.settle(id, bundle, over);
+                    }
+                });
             }
-        }
-        counts
+        });
+        self.shared.counts().clone()
     }
 }
 
@@ -223,7 +234,10 @@ impl Counts {
 
 /// The outcome of a bundle, if it has one on all chains.
 pub fn settled(client: &Client, id: &BundleId, wait: Duration) -> Option<Outcome> {
-    let receipt = client.receipt(id, wait).ok()??;
+    outcome(&client.receipt(id, wait).ok()??)
+}
+
+fn outcome(receipt: &Receipt) -> Option<Outcome> {
     let mut statuses = receipt.chains.values().map(|chain| chain.status);
     let first = statuses.next()?;
     let rest: Vec<Status> = statuses.collect();
@@ -241,6 +255,39 @@ impl Shared {
 
     fn clients(&self) -> Vec<Client> {
         self.target.clients.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks for the outcome of a bundle until there is one or it is `over`; any node will do.
+    fn settle(&self, id: BundleId, bundle: Arc<Bundle>, over: impl Fn() -> bool) {
+        let mut was_sent_again = false;
+        while !over() {
+            let clients = self.clients();
+            let receipts: Vec<_> =
+                clients.iter().map(|client| client.receipt(&id, Duration::ZERO)).collect();
+            let mut known = receipts.iter().filter_map(|receipt| receipt.as_ref().ok()?.as_ref());
+            if let Some(outcome) = known.find_map(outcome) {
+                return self.counts().settle(id, outcome);
+            }
+            let is_forgotten = receipts.iter().all(|receipt| matches!(receipt, Ok(None)));
+            if is_forgotten
+                && let Some(client) = clients.first()
+                && !was_sent_again
+            {
+                match client.submit(&bundle) {
+                    Ok(_) => {
+                        self.counts().sent_again += 1;
+                        was_sent_again = true;
+                    }
+                    // Its last slot is over, and it was in none.
+                    Err(ClientError::Refused(refused)) if refused.body.code == "expired" => {
+                        return self.counts().settle(id, Outcome::Whole(Status::Expired));
+                    }
+                    Err(_) => {}
+                }
+            }
+            thread::sleep(NAP);
+        }
+        self.counts().open.insert(id, bundle);
     }
 
     fn work(&self) {
@@ -282,7 +329,7 @@ impl Shared {
                 counts.settle(id, outcome);
                 counts.latencies_us.push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
             }
-            None => counts.open.push(id),
+            None => drop(counts.open.insert(id, Arc::new(bundle))),
         }
     }
 

@@ -48,13 +48,17 @@ pub fn judge(
         },
     });
     let (open, settled) = (counts.open.len(), counts.settled());
-    let such = counts.open.first().map_or(String::new(), |id| format!(", such as {id}"));
+    let such = counts.open.keys().next().map_or(String::new(), |id| format!(", such as {id}"));
+    // What waits at a node that is killed is lost if it was not passed on yet.
+    let may_forget = fleet.was_cut_short || !fleet.byzantine().is_empty();
+    let forgotten = counts.sent_again > 0 && !may_forget;
     judged.push(Judged {
         name: "accounted".into(),
-        holds: open == 0 || !whole,
+        holds: (open == 0 || !whole) && !forgotten,
         detail: format!(
-            "of {} bundles that nodes took, {open} have no outcome{such}",
-            settled + open as u64
+            "of {} bundles that nodes took, {open} have no outcome{such}; {} had been forgotten and were sent again",
+            settled + open as u64,
+            counts.sent_again
         ),
     });
     Ok(judged)

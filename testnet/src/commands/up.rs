@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -321,7 +322,19 @@ impl Arguments {
         end.whole = fleet.nodes.iter().all(|node| matches!(node.state, State::Up(_)));
         if let Some(load) = load {
             screen.say("Waiting for what is under way.");
-            end.counts = tokio::task::spawn_blocking(move || load.finish()).await?;
+            let given_up = Arc::new(AtomicBool::new(false));
+            let finishing = {
+                let given_up = given_up.clone();
+                tokio::task::spawn_blocking(move || load.finish(&given_up))
+            };
+            let mut finishing = pin!(finishing);
+            end.counts = tokio::select! {
+                counts = &mut finishing => counts?,
+                () = signals.wait() => {
+                    given_up.store(true, Ordering::Relaxed);
+                    finishing.await?
+                }
+            };
             let last = meter.read(fleet, &seen, &end.counts);
             (figures.bundles, figures.commit_ms) = (last.bundles, last.commit_ms);
         }
