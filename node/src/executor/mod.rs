@@ -8,7 +8,7 @@ mod certify;
 mod decisions;
 mod history;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use decisions::{Decided, Decisions, Replacement};
 

@@ -9,6 +9,8 @@
 //! certified it.
 
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 pub use snapshot::Share;
 
@@ -438,15 +440,22 @@ impl Parts {
         let mut ends = BTreeMap::new();
         for (learner, certificate) in proven {
             let end = end.min(certificate.slot + 1);
-            let height = self.views.height_of(log, learner).max(from);
-            for slot in height..end {
-                let value = values[(slot - from) as usize];
+            let height = self.views.height_of(log, learner);
+            // Another learner may have executed what lies before the answer: its history leads to this certificate.
+            let value_of = |slot: u64| match slot.checked_sub(from) {
+                Some(at) => Some(values[at as usize]),
+                None => self.views.summary(log, slot).map(|own| own.block),
+            };
+            let lacking: Option<Vec<_>> =
+                (height..end).map(|slot| Some((slot, value_of(slot)?))).collect();
+            for (slot, value) in lacking.iter().flatten() {
+                let (slot, value) = (Slot(*slot), *value);
                 if let Some(tracer) = &self.tracer {
-                    tracer.learned(self.name(log), &certificate.learner, Slot(slot), value);
+                    tracer.learned(self.name(log), &certificate.learner, slot, value);
                 }
-                self.decisions.send(Decided { log, slot: Slot(slot), learner, value });
+                self.decisions.send(Decided { log, slot, learner, value });
             }
-            if height < end {
+            if lacking.is_some_and(|lacking| !lacking.is_empty()) {
                 ends.insert(learner, end);
             }
             self.decisions.certificate(log, learner, certificate);
