@@ -43,7 +43,21 @@ pub fn path(
         return None;
     }
     let last = to_slot.checked_add(1)?;
-    Summary::read(state, last)?;
-    let step = |height| Summary::read(state, height).map(|it| (it.block, it.results_root));
-    (from_slot + 2..=last).map(step).collect()
+    let first = from_slot + 2;
+    if first > last {
+        return Summary::read(state, last).map(|_| Vec::new());
+    }
+    // One look at many rows that lie beside each other costs little more than at one.
+    let (mut steps, mut height) = (Vec::new(), last);
+    state.each_back(&Row::Summary(first).key(), &Row::Summary(last).key(), &mut |key, row| {
+        let is_next = key == Row::Summary(height).key();
+        if is_next {
+            let Summary { block, results_root, .. } = decode(state, row);
+            steps.push((block, results_root));
+            height -= 1;
+        }
+        is_next
+    });
+    steps.reverse();
+    (height + 1 == first).then_some(steps)
 }
