@@ -63,8 +63,8 @@ pub struct Counts {
     pub refused: u64,
     /// Taken, and without an outcome on all chains when it was last looked at.
     pub open: BTreeMap<BundleId, Arc<Bundle>>,
-    /// Taken, forgotten by all nodes, and taken once more.
-    pub sent_again: u64,
+    /// Taken, and later known to no node: sent once more.
+    pub forgotten: u64,
     /// From the time at which a bundle was due to its commit, in microseconds.
     pub latencies_us: Vec<u32>,
     /// With different outcomes on chains.
@@ -259,25 +259,23 @@ impl Shared {
 
     /// Asks for the outcome of a bundle until there is one or it is `over`; any node will do.
     fn settle(&self, id: BundleId, bundle: Arc<Bundle>, over: impl Fn() -> bool) {
-        let mut was_sent_again = false;
+        let (mut was_forgotten, mut was_sent_again) = (false, false);
         while !over() {
             let clients = self.clients();
-            let receipts: Vec<_> =
-                clients.iter().map(|client| client.receipt(&id, Duration::ZERO)).collect();
-            let mut known = receipts.iter().filter_map(|receipt| receipt.as_ref().ok()?.as_ref());
-            if let Some(outcome) = known.find_map(outcome) {
-                return self.counts().settle(id, outcome);
+            let mut is_forgotten = !clients.is_empty();
+            for client in &clients {
+                let receipt = client.receipt(&id, Duration::ZERO);
+                if let Ok(Some(outcome)) = receipt.as_ref().map(|it| it.as_ref().and_then(outcome))
+                {
+                    return self.counts().settle(id, outcome);
+                }
+                is_forgotten &= matches!(receipt, Ok(None));
             }
-            let is_forgotten = receipts.iter().all(|receipt| matches!(receipt, Ok(None)));
-            if is_forgotten
-                && let Some(client) = clients.first()
-                && !was_sent_again
-            {
-                match client.submit(&bundle) {
-                    Ok(_) => {
-                        self.counts().sent_again += 1;
-                        was_sent_again = true;
-                    }
+            if is_forgotten && !was_sent_again {
+                self.counts().forgotten += u64::from(!was_forgotten);
+                was_forgotten = true;
+                match clients[0].submit(&bundle) {
+                    Ok(_) => was_sent_again = true,
                     // Its last slot is over, and it was in none.
                     Err(ClientError::Refused(refused)) if refused.body.code == "expired" => {
                         return self.counts().settle(id, Outcome::Whole(Status::Expired));

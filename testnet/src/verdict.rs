@@ -49,16 +49,19 @@ pub fn judge(
     });
     let (open, settled) = (counts.open.len(), counts.settled());
     let such = counts.open.keys().next().map_or(String::new(), |id| format!(", such as {id}"));
+    let again = match counts.forgotten {
+        0 => String::new(),
+        forgotten => format!("; {forgotten} had been forgotten, and were sent again"),
+    };
     // What waits at a node that is killed is lost if it was not passed on yet.
     let may_forget = fleet.was_cut_short || !fleet.byzantine().is_empty();
-    let forgotten = counts.sent_again > 0 && !may_forget;
+    let is_wrong = counts.forgotten > 0 && !may_forget;
     judged.push(Judged {
         name: "accounted".into(),
-        holds: (open == 0 || !whole) && !forgotten,
+        holds: (open == 0 || !whole) && !is_wrong,
         detail: format!(
-            "of {} bundles that nodes took, {open} have no outcome{such}; {} had been forgotten and were sent again",
-            settled + open as u64,
-            counts.sent_again
+            "of {} bundles that nodes took, {open} have no outcome{such}{again}",
+            settled + open as u64
         ),
     });
     Ok(judged)
