@@ -2,15 +2,16 @@
 # What four real validators on loopback do, and what it costs: prints a table. Figures of a machine that does nothing else.
 #
 #   scripts/bench-node.sh [FOLDER-OF-THE-PROGRAMS]     default: target/release
-#   BENCH_SECONDS=60 BENCH_SLOTS_SECONDS=400 scripts/bench-node.sh
+#   BENCH_SECONDS=60 BENCH_SLOTS_SECONDS=400 BENCH_BYZANTINE_SECONDS=120 BENCH_BEHIND=10000 scripts/bench-node.sh
 #
-# BENCH_SLOTS_SECONDS decides how far the slope of memory is seen.
+# BENCH_SLOTS_SECONDS decides how far the slope of memory is seen, BENCH_BEHIND how many slots a node misses at 50 a second.
 set -euo pipefail
 
 programs=$(realpath "${1:-target/release}")
 seconds=${BENCH_SECONDS:-60}
 slots_seconds=${BENCH_SLOTS_SECONDS:-60}
 byzantine_seconds=${BENCH_BYZANTINE_SECONDS:-120}
+behind=${BENCH_BEHIND:-10000}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
@@ -41,6 +42,8 @@ END
 sed 's/safe = "overlap"/safe = { at-least = 4, of = ["v1", "v2", "v3", "v4"] }/' "$folder/two.toml" > "$folder/four.toml"
 printf 'version = 1\ngraph = "one.toml"\n%s\n' "$fast" > "$folder/slots.toml"
 printf 'version = 1\ngraph = "two.toml"\n[config.consensus]\nslot_ms_min = 0\n' > "$folder/bundles.toml"
+# A slot every 20 ms, most of them empty.
+printf 'version = 1\ngraph = "one.toml"\n[config.consensus]\nslot_ms_min = 0\nidle_slot_ms = 20\n' > "$folder/idle.toml"
 # Slots only where a bundle waits, in one log of two chains.
 for sends in two four; do
     printf 'version = 1\ngraph = "%s.toml"\n[config.consensus]\nslot_ms_min = 0\nidle_slot_ms = 3600000\n' "$sends" \
@@ -127,6 +130,24 @@ done
 echo "500 bundles a second over two chains, $seconds s ..." >&2
 run throughput bundles.toml --for "${seconds}s" --load 500/s
 
+echo "a node misses $behind slots of 20 ms ..." >&2
+height() { # NODE
+    local api
+    api=$("$programs/hpaxos-testnet" api "$1" --folder "$folder/away")
+    curl -sf "$api/v1/logs" | python3 -c 'import json, sys; print(json.load(sys.stdin)["logs"]["red"]["learners"]["red"]["height"])'
+}
+"$programs/hpaxos-testnet" up --folder "$folder/away" --topology "$folder/idle.toml" --direct --no-story > "$folder/away.log" 2>&1 &
+until "$programs/hpaxos-testnet" kill v4 --folder "$folder/away" > /dev/null 2>&1; do
+    kill -0 $! || { cat "$folder/away.log" >&2; exit 1; }
+    sleep 0.1
+done
+until [ "$(height v1)" -ge "$behind" ]; do sleep 1; done
+"$programs/hpaxos-testnet" restart v4 --folder "$folder/away" > /dev/null
+until grep -q "caught up" "$folder/away/logs/v4.log"; do sleep 0.2; done
+cp "$folder/away/logs/v4.log" "$folder/away.caught-up"
+"$programs/hpaxos-testnet" down --folder "$folder/away" > /dev/null
+wait $!
+
 python3 - "$folder" <<'END'
 import json, os, re, sys
 
@@ -171,4 +192,10 @@ for name in ["slots", "three-sends", "four-sends", "latency", *traitors, "throug
     if bundles["committed"]:
         print(f"  bundles          {bundles}, {bundles['committed'] / figures['seconds']:.1f} committed a second")
         print(f"  commit           p50 {commit['p50']} ms, p90 {commit['p90']} ms, p99 {commit['p99']} ms")
+
+with open(os.path.join(sys.argv[1], "away.caught-up")) as file:
+    log = re.sub("\x1b\\[[0-9;]*m", "", file.read())
+left = max(int(left) for left in re.findall(r"catching up .*left=(\d+)", log))
+took = sum(float(seconds) for seconds in re.findall(r"caught up, .*seconds=([\d.]+)", log))
+print(f"\naway: {left} slots behind, caught up in {took:.2f} s: {left / took:.0f} slots a second")
 END
