@@ -1,12 +1,14 @@
 //! One log: its replica, and what its driver keeps beside it.
 
+use super::pace::Pace;
 use super::status::Silent;
 use super::tracer::Tracer;
 use super::values::Values;
 use crate::store::{LogIndex, Loss, Store, StoreError, Turn};
 use hpaxos_consensus::message::{Kind, Packet};
 use hpaxos_consensus::{
-    Config, Effects, Event, Fault, Peer, Record, Recovery, Replica, Silence, Slot, Timer, Trust,
+    Config, Effects, Event, Fault, Peer, Record, Recovery, Replica, Silence, Slot, Timer,
+    TimerKind, Trust,
 };
 use hpaxos_learner_graph::{AcceptorId, LearnerId};
 use std::collections::{BTreeMap, VecDeque};
@@ -50,6 +52,8 @@ pub(super) struct LogDriver {
     pub certified: BTreeMap<LearnerId, Slot>,
     /// When each peer was last sent certificates.
     pub helped: BTreeMap<Peer, Instant>,
+    /// What decisions take.
+    pub pace: Pace,
     /// When a proposal was first seen in each open slot.
     pub proposed: BTreeMap<Slot, Instant>,
     /// The number of the next record.
@@ -93,6 +97,7 @@ impl LogDriver {
         let LogSetting { index, mut config, slot_min, idle_slot } = setting;
         let trust = config.trust.clone();
         let me = config.me;
+        let pace = Pace::new(config.first_timer, trust.schedule().turn());
         let loss = store.loss(index)?;
         config.opened = Slot(loss.as_ref().map_or(0, |loss| loss.opened));
         let mut effects = Effects::default();
@@ -115,6 +120,7 @@ impl LogDriver {
             opening: None,
             certified: BTreeMap::new(),
             helped: BTreeMap::new(),
+            pace,
             proposed: BTreeMap::new(),
             records: store.first_number()?,
             loss,
@@ -136,11 +142,21 @@ impl LogDriver {
         self.records = before.records;
         self.count = before.count;
         self.helped = before.helped;
+        self.pace = before.pace;
         self.silent = before.silent;
         self.opening = before.opening;
         // What was decided is still to be fetched.
         self.values.take_over(before.values);
         Ok(())
+    }
+
+    /// A timer ended. Where it is that of a first round, and nothing was decided, it was in vain.
+    pub fn time_is_up(&mut self, timer: Timer) {
+        let TimerKind::Round(round) = timer.kind else { return };
+        let instance = self.replica.instance(timer.slot);
+        if instance.is_some_and(|one| one.round() == round && !one.is_decided()) {
+            self.pace.ended_in_vain();
+        }
     }
 
     /// Tells a trace what is here from before.

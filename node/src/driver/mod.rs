@@ -11,6 +11,7 @@ mod log;
 #[cfg(test)]
 mod long_log;
 mod opening;
+mod pace;
 mod release;
 mod status;
 mod timers;
@@ -315,6 +316,7 @@ impl Driver {
                 let driver = &mut self.logs[usize::from(log.0)];
                 if driver.armed.get(&timer) == Some(&armed) {
                     driver.armed.remove(&timer);
+                    driver.time_is_up(timer);
                     driver.queue.push_back(Event::Timer(timer));
                     self.handle(log);
                 }

@@ -8,7 +8,7 @@ use crate::metrics::Direction;
 use crate::store::{LogIndex, StoreError};
 use crate::wire::Frame;
 use hpaxos_consensus::message::{Body, Packet};
-use hpaxos_consensus::{Decision, Effects, Event, Fault, Request, Target};
+use hpaxos_consensus::{Decision, Effects, Event, Fault, Request, Round, Target};
 use rand::Rng;
 use std::time::Instant;
 use tracing::{debug, error, warn};
@@ -27,8 +27,13 @@ impl Driver {
             self.send(log, target, &packet);
         }
         for (timer, range) in effects.timers.drain(..) {
-            let after = rand::rng().random_range(range.start..=range.end);
             let driver = &mut self.logs[usize::from(log.0)];
+            let round = driver.replica.instance(timer.slot).map(hpaxos_consensus::Instance::round);
+            let range = match round {
+                Some(round) => driver.pace.cut(timer.kind, round, range.start..=range.end),
+                None => range.start..=range.end,
+            };
+            let after = rand::rng().random_range(range);
             driver.count += 1;
             driver.armed.insert(timer, driver.count);
             let armed = driver.count;
@@ -91,6 +96,9 @@ impl Driver {
         let now = Instant::now();
         driver.last_decided = now;
         let took = driver.proposed.get(&slot).map(|since| now - *since);
+        if let Some(took) = took.filter(|_| ballot.round == Round(0)) {
+            driver.pace.decided(took);
+        }
         let name = self.parts.graph.learner_name(learner);
         debug!(
             log = driver.name(),
