@@ -1,7 +1,8 @@
 //! The nemesis: strikes a running network, one blow after another, and mends each before the next.
 //!
 //! A node that lost its memory, or had been a traitor, is mended once it signs again. Two that may not sign in the same slots
-//! would be more than the graph allows: nobody could ever decide these.
+//! would be more than the graph allows: nobody could ever decide these. So nobody becomes a traitor, and no other store is
+//! damaged, while somebody may yet find out that its own is.
 //!
 //! What it does follows from its seed; when it does so, and what the network is doing then, does not.
 
@@ -69,6 +70,8 @@ pub struct Nemesis {
     struck: Option<Blow>,
     /// Whose store is damaged, or may be: it may find out at any time.
     damaged: Vec<String>,
+    /// A blow that waits until nobody may be damaged.
+    postponed: Option<Blow>,
 }
 
 impl Nemesis {
@@ -88,6 +91,7 @@ impl Nemesis {
             plan: Vec::new(),
             struck: None,
             damaged: Vec::new(),
+            postponed: None,
         }
     }
 
@@ -159,7 +163,15 @@ impl Nemesis {
     /// # Errors
     /// If it cannot be done.
     pub async fn strike(&mut self, fleet: &mut Fleet) -> Result<String> {
-        let blow = self.draw();
+        let blow = self.postponed.take().unwrap_or_else(|| self.draw());
+        if matches!(blow, Blow::Betray(..) | Blow::Damage(_))
+            && let Some(node) = self.damaged.first().cloned()
+        {
+            self.postponed = Some(blow);
+            fleet.kill(&node).await?;
+            self.reset(&node, fleet).await?;
+            return Ok(format!("{node} may be damaged, and is up with a new store"));
+        }
         let mut said = blow.to_string();
         match &blow {
             Blow::Kill(node) => fleet.kill(node).await?,
@@ -223,7 +235,7 @@ impl Nemesis {
                 let came_back = fleet.restart(node).await;
                 match came_back {
                     Ok(()) => format!("{node} is up, and saw no damage yet"),
-                    Err(_) => self.reset(node, fleet).await?,
+                    Err(_) => self.renew(node, fleet).await?,
                 }
             }
             Blow::Kill(node)
@@ -237,7 +249,7 @@ impl Nemesis {
                 match fleet.restart(node).await {
                     Ok(()) => format!("{node} is up"),
                     // It may have been damaged before, without noticing.
-                    Err(_) if self.damaged.contains(node) => self.reset(node, fleet).await?,
+                    Err(_) if self.damaged.contains(node) => self.renew(node, fleet).await?,
                     Err(error) => return Err(error),
                 }
             }
@@ -255,14 +267,20 @@ impl Nemesis {
         let mut said = Vec::new();
         for node in failed {
             if self.damaged.contains(&node) {
-                said.push(self.reset(&node, fleet).await?);
+                said.push(self.renew(&node, fleet).await?);
             }
         }
         Ok(said)
     }
 
     /// What a person does whose node says that its store is damaged.
-    async fn reset(&mut self, node: &str, fleet: &mut Fleet) -> Result<String> {
+    async fn renew(&mut self, node: &str, fleet: &mut Fleet) -> Result<String> {
+        self.reset(node, fleet).await?;
+        Ok(format!("{node} noticed the damage, and is up with a new store"))
+    }
+
+    /// Gives a node that is down a new store, and starts it.
+    async fn reset(&mut self, node: &str, fleet: &mut Fleet) -> Result<()> {
         let home = fleet.prepared.folder.home_path(node);
         let mut command = Command::new(fleet.hpaxos());
         command.args(["store", "reset", "--home"]).arg(&home);
@@ -272,7 +290,6 @@ impl Nemesis {
             anyhow::bail!("`hpaxos store reset` of {node}: {said}");
         }
         self.damaged.retain(|one| one != node);
-        fleet.restart(node).await?;
-        Ok(format!("{node} noticed the damage, and is up with a new store"))
+        fleet.restart(node).await
     }
 }
