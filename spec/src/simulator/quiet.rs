@@ -11,6 +11,9 @@ use std::time::Duration;
 /// A turn does not take longer, however many there were: more are never needed.
 const TURN_MAX: Duration = Duration::from_secs(100_000);
 
+/// How long the last words of Byzantine acceptors take at most to be heard, and what they cite to be fetched.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// How long evidence takes at most, in a quiet network, to reach every safe node.
 const EVIDENCE_SPREADS: Duration = Duration::from_secs(10);
 
@@ -87,6 +90,9 @@ impl World {
         }
         if self.around.missing.is_empty() {
             let (took, allowed) = (now - self.quiet_since, deadline - self.quiet_since);
+            if self.settled.is_none() {
+                self.hear_last_words();
+            }
             let (took, _) = *self.settled.get_or_insert((took, allowed));
             return self.has_evidence_spread(took);
         }
@@ -97,9 +103,22 @@ impl World {
         true
     }
 
+    /// All is decided. What Byzantine acceptors show now, nobody has anything to cite it in.
+    fn hear_last_words(&mut self) {
+        for actor in self.nodes.values_mut() {
+            if let Actor::Byzantine(traitor) = actor {
+                traitor.last_words(&mut self.around);
+            }
+        }
+    }
+
     /// Whether every safe node that has the slot in its window has evidence against each acceptor whose fork some safe node could
-    /// prove when all was decided. It need not be the same: of many proposals of one round a node takes two.
+    /// prove when all was decided and the Byzantine ones had had their last words. It need not be the same: of many proposals of one round a node takes two.
     fn has_evidence_spread(&mut self, took: Duration) -> bool {
+        let since = self.quiet_since + took + LAST_WORDS;
+        if self.around.queue.now() < since && !self.around.scenario.traitors().is_empty() {
+            return false;
+        }
         let nodes = &self.nodes;
         let forks = self.forks.get_or_insert_with(|| safe(nodes).flat_map(Node::forks).collect());
         let properties = &self.around.properties;
@@ -111,7 +130,7 @@ impl World {
             Some((*slot, *forker, unaware.describe(*slot)))
         });
         let Some((slot, forker, unaware)) = unknown else { return true };
-        let late = self.around.queue.now() > self.quiet_since + took + EVIDENCE_SPREADS;
+        let late = self.around.queue.now() > since + EVIDENCE_SPREADS;
         self.around.properties.check(Property::Evidence, !late, || {
             format!("no evidence against {forker:?}, who forked in {slot:?}, has reached {unaware}")
         });

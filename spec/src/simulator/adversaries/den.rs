@@ -11,6 +11,7 @@ use hpaxos_consensus::rules::{Draft, Flaw, Rules};
 use hpaxos_consensus::{Ballot, Judgement, MessageId, Round, Slot, ValueHash};
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
 use rand::Rng;
+use rand::seq::{IndexedRandom, IteratorRandom};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ use std::sync::Arc;
 const ANSWER_MAX: usize = 128;
 /// What the puppets of one acceptor say in a run at most. Those in league can drive each other on for ever.
 const WORDS_MAX: u32 = 5_000;
+/// Slots that its last words are about.
+const LAST_SLOTS: usize = 8;
 /// How often it asks for a message.
 const ASKED_MAX: u32 = 3;
 /// Slots beyond those of the run of which it keeps nothing.
@@ -345,6 +348,23 @@ impl Den {
         let dag = &mut self.view(slot).dag;
         let refs = dag.resolve(&message).ok()?;
         dag.insert(message, refs).ok()
+    }
+
+    /// Contradicts what it said in the last slots, each time to a single safe acceptor.
+    pub fn contradict(&mut self, world: &mut Surroundings) {
+        (self.acts, self.mood) = (LAST_SLOTS as u32, LAST_SLOTS as u32);
+        let slots = self.slots().into_iter().filter(|slot| slot.0 < self.slots);
+        for slot in slots.rev().take(LAST_SLOTS).collect::<Vec<_>>() {
+            let proposals: Vec<Ix> = self.view(slot).dag.proposals().values().copied().collect();
+            let Some(proposal) = proposals.choose(&mut world.rng) else { continue };
+            let nodes: Vec<Ix> = self.view(slot).dag.nodes().map(|(ix, _)| ix).collect();
+            let may: Vec<Ix> = nodes.choose_multiple(&mut world.rng, 4).copied().collect();
+            let fork = self.reply(slot, ReplyKind::OneB, None, &[*proposal], &may);
+            let hearer = self.safe.iter().choose(&mut world.rng);
+            if let Some((fork, hearer)) = fork.zip(hearer) {
+                self.show(slot, fork, AcceptorSet::from_iter([hearer]), world);
+            }
+        }
     }
 
     /// Signs anything.

@@ -49,6 +49,11 @@ trait Behaviour: Send {
     /// It thinks of something, now and then.
     fn whim(&mut self, _den: &mut Den, _world: &mut Surroundings) {}
 
+    /// All is decided.
+    fn last_words(&mut self, den: &mut Den, world: &mut Surroundings) {
+        den.contradict(world);
+    }
+
     /// A timer of one of its puppets ended.
     fn timer(
         &mut self,
@@ -99,6 +104,11 @@ impl Traitor {
     /// Something came.
     pub fn arrival(&mut self, from: AcceptorId, wire: &Arc<Wire>, world: &mut Surroundings) {
         self.behaviour.arrival(from, wire, &mut self.den, world);
+    }
+
+    /// All is decided.
+    pub fn last_words(&mut self, world: &mut Surroundings) {
+        self.behaviour.last_words(&mut self.den, world);
     }
 
     /// Something that it waited for is there.

@@ -8,4 +8,6 @@ pub struct Silent;
 
 impl Behaviour for Silent {
     fn arrival(&mut self, _: AcceptorId, _: &Arc<Wire>, _: &mut Den, _: &mut Surroundings) {}
+
+    fn last_words(&mut self, _: &mut Den, _: &mut Surroundings) {}
 }
