@@ -238,6 +238,30 @@ proptest! {
         prop_assert!(restoring.is_complete());
     }
 
+    /// A node's hash does not always tell where in it a leaf is; the piece has to.
+    #[test]
+    fn no_two_children_of_a_node_can_change_places(
+        numbers in prop::collection::vec(any::<u16>(), 5..60), most in 1..500usize,
+    ) {
+        let mut world = World::new();
+        world.touch(&numbers);
+        let pieces = world.pieces(most);
+        let mut restoring = Restoring::new(world.offer());
+        while let Some(prefix) = restoring.wanted() {
+            if let Piece::Inner(below) = &pieces[&prefix] {
+                for (one, two) in (0..16).flat_map(|one| (0..one).map(move |two| (one, two))) {
+                    let mut swapped = below.clone();
+                    swapped.swap(one, two);
+                    if swapped != *below {
+                        let taken = restoring.take(&prefix, Piece::Inner(swapped));
+                        prop_assert!(taken.is_err(), "{one} and {two} below {prefix}");
+                    }
+                }
+            }
+            restoring.take(&prefix, pieces[&prefix].clone()).unwrap();
+        }
+    }
+
     #[test]
     fn bytes_that_are_no_piece_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         if let Some(piece) = Piece::from_bytes(&bytes) {

@@ -164,6 +164,15 @@ impl Restoring {
         expected: [u8; 32],
         below: &[Option<Below>; 16],
     ) -> Result<Delta, PieceFlaw> {
+        if prefix.nibbles().len() == NIBBLES {
+            return Err(PieceFlaw::Hash(prefix.clone()));
+        }
+        // A leaf that is alone in its part of a node gives that part its hash, wherever in it the leaf is said to be.
+        for (nibble, child) in (0..16).zip(below) {
+            if matches!(child, Some(Below::Leaf(place, _)) if !prefix.child(nibble).holds(place)) {
+                return Err(PieceFlaw::Elsewhere(prefix.clone(), usize::from(nibble)));
+            }
+        }
         let hashes = below.map(|one| {
             one.map(|one| match one {
                 Below::Leaf(place, value) => (leaf_hash(place, value), true),
@@ -172,7 +181,7 @@ impl Restoring {
         });
         // A leaf that is alone is no node with children, though it has the same hash.
         let alone = matches!(hashes.iter().flatten().collect::<Vec<_>>()[..], [(_, true)] | []);
-        if alone || inner_hash(&hashes) != expected || prefix.nibbles().len() == NIBBLES {
+        if alone || inner_hash(&hashes) != expected {
             return Err(PieceFlaw::Hash(prefix.clone()));
         }
         let missing = hashes.iter().flatten().count();
