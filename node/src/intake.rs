@@ -10,7 +10,7 @@ use crate::mempool::{Added, Mempool, Source};
 use crate::metrics::Metrics;
 use crate::network::{Bytes, Intake, Refused, Verdict};
 use crate::snapshots::Snapshots;
-use crate::store::{LogIndex, Store, reading};
+use crate::store::{Store, reading};
 use crate::sync;
 use crate::views::Views;
 use crate::wire::{Frame, Question};
@@ -99,18 +99,11 @@ impl Checked {
         let _ = self.driver.send(input).await;
     }
 
-    /// Up to where some learner's quorums are known to have executed a log.
-    fn certified(&self, log: LogIndex) -> u64 {
-        let learners = self.views.logs().find(|(index, _)| *index == log);
-        let learners = learners.into_iter().flat_map(|(_, of_log)| of_log.chains.values());
-        learners.map(|learner| self.decisions.certified(log, *learner)).max().unwrap_or(0)
-    }
-
     fn take_bundle(&self, from: Peer, log: &LogName, bytes: &[u8]) -> Verdict {
         let Some(log) = self.views.log(&log.0) else { return Verdict::Ignore };
         let Some(bundle) = Bundle::from_bytes(bytes) else { return Verdict::Reject };
         let slot = self.views.height(log).unwrap_or(0);
-        if self.certified(log) > slot + BEHIND_MAX {
+        if self.decisions.furthest_certified(log) > slot + BEHIND_MAX {
             return Verdict::Ignore;
         }
         // A node that is ahead or behind may see another slot: only what can never be right is refused.

@@ -174,6 +174,12 @@ impl Decisions {
         certified.get(&learner).copied().unwrap_or(0)
     }
 
+    /// Up to where some learner's quorums are known to have executed a log.
+    pub fn furthest_certified(&self, log: LogIndex) -> u64 {
+        let certified = self.of(log).certified.lock().unwrap_or_else(PoisonError::into_inner);
+        certified.values().copied().max().unwrap_or(0)
+    }
+
     /// Whether a learner's view goes no further.
     pub fn is_stopped(&self, log: LogIndex, learner: LearnerId) -> bool {
         self.of(log).stopped.lock().unwrap_or_else(PoisonError::into_inner).contains(learner)
