@@ -10,8 +10,9 @@ use hpaxos_consensus::{
     Config, Effects, Event, Fault, Peer, Record, Recovery, Replica, Silence, Slot, Timer,
     TimerKind, Trust,
 };
-use hpaxos_learner_graph::{AcceptorId, LearnerId};
+use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -150,13 +151,30 @@ impl LogDriver {
         Ok(())
     }
 
-    /// A timer ended. Where it is that of a first round, and nothing was decided, it was in vain.
+    /// A timer ended. Where it is that of the slot's round, and nothing was decided, the round was in vain.
     pub fn time_is_up(&mut self, timer: Timer) {
         let TimerKind::Round(round) = timer.kind else { return };
         let instance = self.replica.instance(timer.slot);
         if instance.is_some_and(|one| one.round() == round && !one.is_decided()) {
             self.pace.ended_in_vain();
         }
+    }
+
+    /// How long to wait for a timer that the engine armed; of those who were `caught` little is expected.
+    pub fn wait(
+        &self,
+        timer: Timer,
+        range: Range<Duration>,
+        caught: &AcceptorSet,
+    ) -> RangeInclusive<Duration> {
+        let range = range.start..=range.end;
+        let Some(instance) = self.replica.instance(timer.slot) else { return range };
+        let round = match timer.kind {
+            TimerKind::Round(round) | TimerKind::Propose(round) | TimerKind::Hint(round) => round,
+            TimerKind::Quiet | TimerKind::Fetch => instance.round(),
+        };
+        let proposer = self.trust.schedule().proposer(timer.slot, round);
+        self.pace.cut(timer.kind, round, caught.contains(proposer), range)
     }
 
     /// Tells a trace what is here from before.

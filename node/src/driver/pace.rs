@@ -3,7 +3,7 @@
 //! The engine's timers fit a network around the world. Where a decision takes milliseconds, half a second for each proposer
 //! that lets its slot wait would stand before everything that comes later. So the driver cuts timers of the first turn of
 //! all learners short, as TCP does for acknowledgements (RFC 6298): to what decisions take here, with room for their
-//! deviation, and for longer after each round that ended in vain. Later turns are as long as the engine says: nothing rests
+//! deviation, and for longer after each round that ended in vain; of a proposer that was caught nothing is expected. Later turns are as long as the engine says: nothing rests
 //! on it but time.
 
 use hpaxos_consensus::{Round, TimerKind};
@@ -11,7 +11,13 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Of the engine's first timer the least part that is waited.
-const LEAST_PART: u32 = 32;
+const LEAST_PART: u32 = 128;
+
+/// Of the engine's first timer the part that it waits for a proposer that it doubts.
+const DOUBTED_PART: u32 = 32;
+
+/// To speak up costs an announcement of each, to leave a round costs a round: silence is borne half as long.
+const QUIET_HASTE: u32 = 2;
 
 /// How often the wait doubles at most: by then it is the engine's.
 const IN_VAIN_MAX: u32 = 5;
@@ -36,7 +42,8 @@ impl Pace {
         Pace { first, turn, smoothed: None, deviation: Duration::ZERO, in_vain: 0 }
     }
 
-    /// A slot was decided in its first round, so long after its proposal was seen.
+    /// A slot was decided in its first round, so long after its proposal was seen, and before this node had waited in vain: what
+    /// was waited for says nothing of how long to wait (as TCP leaves out what was sent twice).
     pub fn decided(&mut self, took: Duration) {
         self.in_vain = 0;
         let Some(smoothed) = &mut self.smoothed else {
@@ -47,36 +54,49 @@ impl Pace {
         *smoothed = (*smoothed * 7 + took) / 8;
     }
 
-    /// A round of the first turn ended without a decision.
+    /// A round ended without a decision.
     pub fn ended_in_vain(&mut self) {
         self.in_vain = IN_VAIN_MAX.min(self.in_vain + 1);
     }
 
-    /// How long to wait when the engine says so, in a slot that is in this round.
+    /// What a decision takes, from the first sight of its proposal; none before the first.
+    pub fn usual(&self) -> Option<Duration> {
+        self.smoothed
+    }
+
+    /// How long to wait when the engine says so, in a round whose proposer was caught or not.
     pub fn cut(
         &self,
         kind: TimerKind,
-        slot_is_in: Round,
+        round: Round,
+        is_caught: bool,
         range: RangeInclusive<Duration>,
     ) -> RangeInclusive<Duration> {
-        let round = match kind {
-            TimerKind::Round(round) | TimerKind::Propose(round) | TimerKind::Hint(round) => round,
-            TimerKind::Quiet | TimerKind::Fetch => slot_is_in,
-        };
         if round.0 >= self.turn {
             return range;
         }
-        let part = self.patience().as_secs_f64() / self.first.as_secs_f64().max(f64::EPSILON);
-        let least = self.first / LEAST_PART;
+        let least = self.least();
+        let patience = match kind {
+            TimerKind::Round(_) | TimerKind::Quiet if is_caught => least,
+            TimerKind::Quiet => self.patience() / QUIET_HASTE,
+            _ => self.patience(),
+        };
+        let part = patience.as_secs_f64() / self.first.as_secs_f64().max(f64::EPSILON);
         let cut = |length: &Duration| length.mul_f64(part).max(least.min(*length));
         cut(range.start())..=cut(range.end())
+    }
+
+    /// For a whole round of a proposer whose proposal is hardly expected: as long as a decision takes.
+    fn least(&self) -> Duration {
+        let usual = self.smoothed.unwrap_or(self.first / DOUBTED_PART);
+        usual.clamp(self.first / LEAST_PART, self.first)
     }
 
     /// For a whole round.
     fn patience(&self) -> Duration {
         let Some(smoothed) = self.smoothed else { return self.first };
-        let usual = (smoothed + 4 * self.deviation) * 2;
-        (usual * (1 << self.in_vain)).min(self.first)
+        let longest = (smoothed + 4 * self.deviation) * 2;
+        (longest * (1 << self.in_vain)).min(self.first)
     }
 }
 
@@ -86,11 +106,15 @@ mod tests {
 
     const FIRST: Duration = Duration::from_millis(500);
 
-    fn waits(pace: &Pace, kind: TimerKind, slot_is_in: u64, ms: u64) -> u64 {
+    fn waits_for(pace: &Pace, kind: TimerKind, round: u64, is_caught: bool, ms: u64) -> u64 {
         let length = Duration::from_millis(ms);
-        let cut = pace.cut(kind, Round(slot_is_in), length..=length * 2);
+        let cut = pace.cut(kind, Round(round), is_caught, length..=length * 2);
         assert!(*cut.start() <= *cut.end() && *cut.end() <= length * 2);
         cut.start().as_millis() as u64
+    }
+
+    fn waits(pace: &Pace, kind: TimerKind, round: u64, ms: u64) -> u64 {
+        waits_for(pace, kind, round, false, ms)
     }
 
     fn round(pace: &Pace, round: u64) -> u64 {
@@ -108,7 +132,7 @@ mod tests {
         assert_eq!(round(&Pace::new(FIRST, 2), 0), 500, "nothing is known");
         assert_eq!(round(&used_to(20), 0), 40);
         assert_eq!(round(&used_to(400), 0), 500, "never longer than the engine says");
-        assert_eq!(round(&used_to(1), 0), 15, "nor shorter than this");
+        assert_eq!(round(&used_to(1), 0), 3, "nor shorter than this");
         let mut uneven = used_to(20);
         uneven.decided(Duration::from_millis(60));
         assert_eq!(round(&uneven, 0), 2 * (25 + 4 * 10));
@@ -127,13 +151,27 @@ mod tests {
     }
 
     #[test]
+    fn waits_less_where_less_is_expected() {
+        let pace = used_to(20);
+        assert_eq!(waits(&pace, TimerKind::Quiet, 0, 500), 20, "half of a round");
+        assert_eq!(waits(&pace, TimerKind::Round(Round(0)), 0, 15), 15, "of a doubted proposer");
+        assert_eq!(waits(&used_to(6), TimerKind::Round(Round(0)), 0, 15), 6);
+        for kind in [TimerKind::Quiet, TimerKind::Round(Round(0))] {
+            assert_eq!(waits_for(&pace, kind, 0, true, 500), 20, "as long as a decision takes");
+            assert_eq!(waits_for(&Pace::new(FIRST, 2), kind, 0, true, 500), 15);
+        }
+        assert_eq!(waits_for(&pace, TimerKind::Fetch, 0, true, 200), 20, "others are asked there");
+        assert_eq!(waits_for(&pace, TimerKind::Fetch, 0, false, 500), 40);
+    }
+
+    #[test]
     fn later_turns_and_what_is_short_anyway_stay() {
         let pace = used_to(20);
         assert_eq!((round(&pace, 1), round(&pace, 2)), (40, 500));
-        assert_eq!(waits(&pace, TimerKind::Quiet, 0, 125), 15);
+        assert_eq!(waits_for(&pace, TimerKind::Round(Round(2)), 2, true, 500), 500);
+        assert_eq!(waits(&pace, TimerKind::Quiet, 0, 125), 20);
         assert_eq!(waits(&pace, TimerKind::Quiet, 2, 125), 125);
-        assert_eq!(waits(&pace, TimerKind::Propose(Round(2)), 1, 125), 125);
-        assert_eq!(waits(&pace, TimerKind::Quiet, 0, 3), 3, "of a doubted proposer");
-        assert_eq!(waits(&pace, TimerKind::Round(Round(0)), 0, 15), 15);
+        assert_eq!(waits(&pace, TimerKind::Propose(Round(2)), 2, 125), 125);
+        assert_eq!(waits(&pace, TimerKind::Quiet, 0, 3), 3);
     }
 }

@@ -28,12 +28,7 @@ impl Driver {
         }
         for (timer, range) in effects.timers.drain(..) {
             let driver = &mut self.logs[usize::from(log.0)];
-            let round = driver.replica.instance(timer.slot).map(hpaxos_consensus::Instance::round);
-            let range = match round {
-                Some(round) => driver.pace.cut(timer.kind, round, range.start..=range.end),
-                None => range.start..=range.end,
-            };
-            let after = rand::rng().random_range(range);
+            let after = rand::rng().random_range(driver.wait(timer, range, &self.caught));
             driver.count += 1;
             driver.armed.insert(timer, driver.count);
             let armed = driver.count;
@@ -96,7 +91,9 @@ impl Driver {
         let now = Instant::now();
         driver.last_decided = now;
         let took = driver.proposed.get(&slot).map(|since| now - *since);
-        if let Some(took) = took.filter(|_| ballot.round == Round(0)) {
+        let instance = driver.replica.instance_or_leaving(slot);
+        let went_well = instance.is_none_or(|instance| instance.round() == Round(0));
+        if let Some(took) = took.filter(|_| went_well && ballot.round == Round(0)) {
             driver.pace.decided(took);
         }
         let name = self.parts.graph.learner_name(learner);

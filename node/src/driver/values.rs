@@ -1,5 +1,6 @@
 //! The values of a log's open slots: blocks that were made, came beside a proposal, or have to be asked for.
 
+use super::log::LogDriver;
 use super::timers::Wake;
 use super::{Driver, Input};
 use crate::judge::Judged;
@@ -13,10 +14,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a value is waited for before somebody is asked for it: it mostly travels right beside its proposal.
+/// How long a value is waited for at most before somebody is asked for it: it mostly travels right beside its proposal.
 const PATIENCE_FIRST: Duration = Duration::from_millis(50);
-/// How long an answer is waited for before somebody else is asked.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long an answer is waited for at most before somebody else is asked, too.
+const PATIENCE_MAX: Duration = Duration::from_millis(500);
 
 /// Bytes of values that came unasked, of one peer: two of the largest blocks.
 const UNASKED_BYTES_MAX: usize = 2 << 20;
@@ -114,6 +115,14 @@ impl Values {
     }
 }
 
+impl LogDriver {
+    /// How long a value is waited for that was asked for so often: at first as long as a whole decision takes here.
+    fn value_patience(&self, attempts: usize) -> Duration {
+        let first = self.pace.usual().map_or(PATIENCE_FIRST, |usual| usual.min(PATIENCE_FIRST));
+        (first * (1 << attempts.min(8))).min(PATIENCE_MAX)
+    }
+}
+
 impl Driver {
     /// A value came.
     pub(super) fn receive_value(&mut self, log: LogIndex, slot: Slot, judged: Judged, from: Peer) {
@@ -181,30 +190,35 @@ impl Driver {
         }
         driver.values.wanted.insert(proposed, wanted);
         let (slot, value) = proposed;
-        self.timers.plan(PATIENCE_FIRST, Wake::Value { log, slot, value });
+        self.timers.plan(driver.value_patience(0), Wake::Value { log, slot, value });
     }
 
-    /// Asks the next acceptor for a value that is still missing: its proposer first.
+    /// Asks for a value that is still missing: its proposer last, who should have sent it unasked; and each time that nobody has
+    /// answered the next as well. Whoever does not have it is passed over at once.
     pub(super) fn ask_for_value(&mut self, log: LogIndex, proposed: Proposed) {
         let driver = &mut self.logs[usize::from(log.0)];
         let Some(wanted) = driver.values.wanted.get_mut(&proposed) else { return };
         let mut others = driver.others.clone();
         others.retain(|one| self.connected.contains(*one));
-        let first = others.iter().position(|one| Some(*one) == wanted.proposer).unwrap_or(0);
-        let next = others.get((first + wanted.attempts) % others.len().max(1)).copied();
+        let proposer = others.iter().position(|one| Some(*one) == wanted.proposer);
+        let first = proposer.map_or(0, |proposer| proposer + 1);
+        let next = (first + wanted.attempts) % others.len().max(1);
+        others.rotate_left(next);
         wanted.attempts += 1;
-        let (slot, value) = proposed;
-        self.timers.plan(PATIENCE, Wake::Value { log, slot, value });
-        let Some(next) = next else { return };
+        let (attempts, (slot, value)) = (wanted.attempts, proposed);
+        self.timers.plan(driver.value_patience(attempts), Wake::Value { log, slot, value });
         let request = Question::Block { log: driver.name().to_owned(), slot, value }.encode();
         let (network, judge, inputs) =
             (self.parts.network.clone(), self.parts.judge.clone(), self.parts.inputs.clone());
         self.parts.runtime.spawn(async move {
-            let from = Peer::Acceptor(next);
-            let Ok(bytes) = network.ask(from, request.into()).await else { return };
-            let judged = judge.judge(log, slot, bytes.to_vec().into()).await;
-            if judged.value == value {
-                let _ = inputs.send(Input::Value { log, slot, judged, from }).await;
+            for other in others {
+                let from = Peer::Acceptor(other);
+                let Ok(bytes) = network.ask(from, request.clone().into()).await else { continue };
+                let judged = judge.judge(log, slot, bytes.to_vec().into()).await;
+                if judged.value == value {
+                    let _ = inputs.send(Input::Value { log, slot, judged, from }).await;
+                    return;
+                }
             }
         });
     }
