@@ -5,7 +5,7 @@
 //!
 //! A node that is killed forgets what waited there; the client sends it once more, which is safe: a bundle is executed once.
 
-use crate::figures::furthest;
+use crate::figures::{furthest, keeps_up};
 use crate::fleet::Fleet;
 use crate::story::{VALID_SLOTS, signed};
 use ed25519_dalek::SigningKey;
@@ -22,13 +22,13 @@ use std::time::{Duration, Instant};
 /// Bundles under way at a time: each has a thread.
 const WORKERS: usize = 64;
 
+/// Bundles that a node did not say the outcome of in time, and of which all nodes are asked at a time.
+const SETTLERS: usize = 8;
+
 /// How long an outcome is waited for before another bundle is sent.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Slots that a node may be behind and still be sent bundles.
-const BEHIND_MAX: u64 = 100;
-
-/// How long, at the end, outcomes that are missing are asked for.
+/// How long outcomes that are missing are asked for: of one bundle while there is load, of all at the end.
 const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 
 /// The longest nap between two looks whether the load is over.
@@ -110,16 +110,15 @@ impl Target {
     /// Lets load go where nodes are up and not far behind, as far as they said: one that catches up would know late what became
     /// of a bundle.
     pub fn aim(&self, fleet: &Fleet, seen: &BTreeMap<String, Logs>) {
-        if let Some(height) = furthest(seen).get(&self.log).and_then(|of| of.values().max()) {
+        let furthest = furthest(seen).remove(&self.log).unwrap_or_default();
+        if let Some(height) = furthest.values().max() {
             self.height.store(*height, Ordering::Relaxed);
         }
-        let near = self.height.load(Ordering::Relaxed).saturating_sub(BEHIND_MAX);
-        let is_near = |name: &String| {
-            let log = seen.get(name).and_then(|logs| logs.logs.get(&self.log));
-            log.is_some_and(|log| log.learners.values().any(|learner| learner.height >= near))
-        };
         let mut up = fleet.runners(&self.log);
-        up.retain(|(name, _)| is_near(name));
+        up.retain(|(name, _)| {
+            let log = seen.get(name).and_then(|logs| logs.logs.get(&self.log));
+            log.is_some_and(|log| keeps_up(log, &furthest))
+        });
         let up = clients_of(up);
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
         // Clients keep their connections as long as nothing changes.
@@ -168,11 +167,14 @@ impl Load {
             stop: AtomicBool::new(false),
             counts: Mutex::new(Counts::default()),
         });
-        let worker = |_| {
+        let worker = |number| {
             let shared = shared.clone();
-            thread::spawn(move || shared.work())
+            thread::spawn(move || match number < WORKERS {
+                true => shared.work(),
+                false => shared.settle_open(),
+            })
         };
-        let workers = (0..WORKERS).map(worker).collect();
+        let workers = (0..WORKERS + SETTLERS).map(worker).collect();
         Load { shared, workers }
     }
 
@@ -259,6 +261,7 @@ impl Shared {
 
     /// Asks for the outcome of a bundle until there is one or it is `over`; any node will do.
     fn settle(&self, id: BundleId, bundle: Arc<Bundle>, over: impl Fn() -> bool) {
+        // It is sent again until a node takes it, and counted once.
         let (mut was_forgotten, mut was_sent_again) = (false, false);
         while !over() {
             let clients = self.clients();
@@ -286,6 +289,21 @@ impl Shared {
             thread::sleep(NAP);
         }
         self.counts().open.insert(id, bundle);
+    }
+
+    /// Asks for outcomes that are missing as long as there is load: nodes that let go of old slots do not know them for ever.
+    fn settle_open(&self) {
+        let is_over = || self.stop.load(Ordering::Relaxed);
+        while !is_over() {
+            let next = self.counts().open.pop_first();
+            match next {
+                Some((id, bundle)) => {
+                    let deadline = Instant::now() + SETTLED_WITHIN;
+                    self.settle(id, bundle, || is_over() || Instant::now() >= deadline);
+                }
+                None => thread::sleep(NAP),
+            }
+        }
     }
 
     fn work(&self) {
