@@ -99,7 +99,7 @@ long: setup ## The long searches: a million random graphs and DAGs, 100,000 stor
 SOAK ?= 30m
 SEED ?= 1
 soak: setup-clocks programs ## Run a network under load and a fault every 5 s for SOAK (default 30m), drawn from SEED; then judge it.
-	$(PROGRAMS)/hpaxos-testnet up --folder $(TARGET)/soak --fresh --no-story --load 50/s --nemesis $(SEED) --for $(SOAK)
+	$(PROGRAMS)/hpaxos-testnet up --folder $(TARGET)/soak --topology testnet/examples/pruned.toml --fresh --no-story --load 50/s --nemesis $(SEED) --for $(SOAK)
 
 bench: setup ## Measure; prints the figures of docs/figures.md.
 	scripts/bench-graph.sh

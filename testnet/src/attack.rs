@@ -32,7 +32,7 @@ impl Attack {
     /// Takes a look: so many bundles are settled.
     pub fn look(&mut self, fleet: &Fleet, seen: &BTreeMap<String, Logs>, settled: u64) {
         let away = self.nemesis.away(fleet, seen);
-        self.watchdog.look(fleet, settled, &away);
+        self.watchdog.look(fleet, settled, &away, self.nemesis.struck().is_some());
     }
 
     /// Whether a node that ended by itself had reason to.

@@ -2,7 +2,7 @@
 
 use crate::fleet::Fleet;
 use crate::load::Counts;
-use hpaxos_node::api::answers::Logs;
+use hpaxos_node::api::answers::{Log, Logs};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -137,6 +137,16 @@ pub fn furthest(seen: &BTreeMap<String, Logs>) -> Heights {
         }
     }
     heights
+}
+
+/// Slots that a node may be behind the furthest and still be with the others: it has opened the slots where they vote, and
+/// knows soon what became of a bundle.
+pub const BEHIND_MAX: u64 = 100;
+
+/// Whether a node that said this of a log is with the others: it has executed, for all learners, nearly as much as is decided.
+pub fn keeps_up(log: &Log, furthest: &BTreeMap<String, u64>) -> bool {
+    let decided = |learner| furthest.get(learner).copied().unwrap_or(0);
+    log.learners.iter().all(|(learner, at)| at.height + BEHIND_MAX >= decided(learner))
 }
 
 /// Percentiles of latencies in microseconds.

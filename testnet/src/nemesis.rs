@@ -1,11 +1,12 @@
 //! The nemesis: strikes a running network, one blow after another, and mends each before the next.
 //!
-//! A node that lost its memory, or had been a traitor, is mended once it signs again. Two that may not sign in the same slots
+//! A node that lost its memory, or had been a traitor, is mended once it signs again, and one that was away once it has caught up. Two that may not sign in the same slots
 //! would be more than the graph allows: nobody could ever decide these. So nobody becomes a traitor, and no other store is
 //! damaged, while somebody may yet find out that its own is.
 //!
 //! What it does follows from its seed; when it does so, and what the network is doing then, does not.
 
+use crate::figures::{furthest, keeps_up};
 use crate::fleet::{Fleet, State};
 use anyhow::{Context, Result};
 use hpaxos_learner_graph::AcceptorSet;
@@ -106,19 +107,23 @@ impl Nemesis {
             || self.damaged.iter().any(|one| one == node)
     }
 
-    /// Acceptors that are away, Byzantine, or may not sign, as far as the nodes said when they were last asked.
+    /// Acceptors that are away, Byzantine, may not sign, or still catch up and so cannot vote where the others do, as far as the
+    /// nodes said when they were last asked.
     pub fn away(&self, fleet: &Fleet, seen: &BTreeMap<String, Logs>) -> AcceptorSet {
         let cut = match &self.struck {
             Some(Blow::CutOff(nodes)) => &nodes[..],
             _ => &[],
         };
-        let signs = |name: &str| {
-            let logs = seen.get(name).map(|logs| logs.logs.values());
-            logs.is_some_and(|mut logs| logs.all(|log| log.silent.is_none()))
+        let furthest = furthest(seen);
+        let votes = |name: &str| {
+            let logs = seen.get(name).map(|logs| logs.logs.iter());
+            logs.is_some_and(|mut logs| {
+                logs.all(|(name, log)| log.silent.is_none() && keeps_up(log, &furthest[name]))
+            })
         };
         let away = fleet.nodes.iter().filter(|node| {
             let is_up = matches!(node.state, State::Up(_)) && !cut.contains(&node.name);
-            !is_up || !signs(&node.name)
+            !is_up || !votes(&node.name)
         });
         away.filter_map(|node| fleet.prepared.graph.acceptor(&node.name)).collect()
     }

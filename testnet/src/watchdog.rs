@@ -1,4 +1,4 @@
-//! Watches what must be true all the time: somebody gets on, and nobody's memory grows without end.
+//! Watches what must be true all the time: somebody gets on, everybody comes back, and nobody's memory grows without end.
 
 use crate::fleet::Fleet;
 use hpaxos_learner_graph::AcceptorSet;
@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 /// How long nothing may be committed, while every learner is live.
 const STILL_MAX: Duration = Duration::from_secs(5);
+
+/// How long a node may take, once what struck it is mended, until it votes where the others do.
+const BACK_MAX: Duration = Duration::from_secs(60);
 
 /// What a node may grow from the first third of a run to the last, beside a tenth of it.
 const GROWTH_MAX_MB: f64 = 40.0;
@@ -18,6 +21,9 @@ pub struct Watchdog {
     /// Since when every learner is live and nothing was settled.
     still_since: Option<Instant>,
     longest: Duration,
+    /// Since when somebody is away whom nothing keeps.
+    away_since: Option<Instant>,
+    longest_away: Duration,
     /// The memory of the largest node, now and then.
     memory_mb: Vec<f64>,
 }
@@ -30,12 +36,15 @@ impl Watchdog {
             settled: 0,
             still_since: None,
             longest: Duration::ZERO,
+            away_since: None,
+            longest_away: Duration::ZERO,
             memory_mb: Vec::new(),
         }
     }
 
-    /// Takes a look: so many bundles are settled, and these acceptors are away.
-    pub fn look(&mut self, fleet: &Fleet, settled: u64, away: &AcceptorSet) {
+    /// Takes a look: so many bundles are settled, and these acceptors are away; some of them because they are `struck`, or all of
+    /// them on their way back.
+    pub fn look(&mut self, fleet: &Fleet, settled: u64, away: &AcceptorSet, struck: bool) {
         let logs = fleet.prepared.graph.every_log();
         let is_live =
             logs.iter().all(|log| log.learners().iter().all(|learner| log.is_live(learner, away)));
@@ -48,12 +57,18 @@ impl Watchdog {
         }
         let still = self.still_since.map_or(Duration::ZERO, |since| now - since);
         self.longest = self.longest.max(still);
+        match struck || away.is_empty() {
+            true => self.away_since = None,
+            false => drop(self.away_since.get_or_insert(now)),
+        }
+        let away = self.away_since.map_or(Duration::ZERO, |since| now - since);
+        self.longest_away = self.longest_away.max(away);
         let largest = fleet.nodes.iter().map(|node| node.usage().rss_bytes).max();
         self.memory_mb.push(largest.unwrap_or(0) as f64 / 1e6);
     }
 
     /// What it saw.
-    pub fn judged(&self) -> [Judged; 2] {
+    pub fn judged(&self) -> [Judged; 3] {
         let third = self.memory_mb.len().div_ceil(3).max(1);
         let of_third = |part: &[f64]| part.iter().copied().fold(0.0, f64::max);
         let thirds: Vec<f64> = self.memory_mb.chunks(third).map(of_third).collect();
@@ -67,6 +82,14 @@ impl Watchdog {
                     "at most {:.1} s without a commit while every learner was live, in {:.0} s",
                     self.longest.as_secs_f64(),
                     self.started.elapsed().as_secs_f64()
+                ),
+            },
+            Judged {
+                name: "back".into(),
+                holds: self.longest_away <= BACK_MAX,
+                detail: format!(
+                    "at most {:.1} s from the end of a blow until everybody voted again",
+                    self.longest_away.as_secs_f64()
                 ),
             },
             Judged {
