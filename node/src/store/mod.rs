@@ -73,6 +73,11 @@ pub struct Turn {
 }
 
 impl Turn {
+    /// What is in it cannot be worked out again, or something is about to be told that rests on it.
+    pub fn must_last(&mut self) {
+        self.matters = true;
+    }
+
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.batch.is_empty()

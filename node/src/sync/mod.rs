@@ -330,6 +330,11 @@ impl Parts {
             if !same || last.slot < height || self.decisions.is_stopped(log, learner) {
                 continue;
             }
+            // The decisions rest on it alone, and it may have come from others and not be on disk yet.
+            let mut turn = Turn::default();
+            self.store.put_certificate(&mut turn, log, learner, &last)?;
+            turn.must_last();
+            self.store.commit(turn)?;
             let end = (last.slot + 1).min(height + STRETCH_MAX);
             for slot in height..end {
                 let Some(summary) = self.views.summary(log, slot) else { break };
@@ -436,6 +441,7 @@ impl Parts {
         for (learner, certificate) in &proven {
             self.store.put_certificate(&mut turn, log, *learner, certificate)?;
         }
+        turn.must_last();
         self.store.commit(turn)?;
         let mut ends = BTreeMap::new();
         for (learner, certificate) in proven {

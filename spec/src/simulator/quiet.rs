@@ -113,7 +113,8 @@ impl World {
     }
 
     /// Whether every safe node that has the slot in its window has evidence against each acceptor whose fork some safe node could
-    /// prove when all was decided and the Byzantine ones had had their last words. It need not be the same: of many proposals of one round a node takes two.
+    /// prove when all was decided and the Byzantine ones had had their last words. It need not be the same: of many proposals of
+    /// one round a node takes two.
     fn has_evidence_spread(&mut self, took: Duration) -> bool {
         let since = self.quiet_since + took + LAST_WORDS;
         if self.around.queue.now() < since && !self.around.scenario.traitors().is_empty() {
