@@ -7,7 +7,7 @@ use super::values::Values;
 use crate::store::{LogIndex, Loss, Store, StoreError, Turn};
 use hpaxos_consensus::message::{Kind, Packet};
 use hpaxos_consensus::{
-    Config, Effects, Event, Fault, Peer, Record, Recovery, Replica, Silence, Slot, Timer,
+    Config, Effects, Event, Fault, Peer, Record, Recovery, Replica, Round, Silence, Slot, Timer,
     TimerKind, Trust,
 };
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
@@ -151,11 +151,13 @@ impl LogDriver {
         Ok(())
     }
 
-    /// A timer ended. Where it is that of the slot's round, and nothing was decided, the round was in vain.
-    pub fn time_is_up(&mut self, timer: Timer) {
+    /// A timer ended. Where it is that of the slot's round, and nothing was decided, the round was in vain; unless little was
+    /// expected of it.
+    pub fn time_is_up(&mut self, timer: Timer, caught: &AcceptorSet) {
         let TimerKind::Round(round) = timer.kind else { return };
         let instance = self.replica.instance(timer.slot);
-        if instance.is_some_and(|one| one.round() == round && !one.is_decided()) {
+        let is_vain = instance.is_some_and(|one| one.round() == round && !one.is_decided());
+        if is_vain && !caught.contains(self.proposer(timer.slot, round)) {
             self.pace.ended_in_vain();
         }
     }
@@ -173,8 +175,12 @@ impl LogDriver {
             TimerKind::Round(round) | TimerKind::Propose(round) | TimerKind::Hint(round) => round,
             TimerKind::Quiet | TimerKind::Fetch => instance.round(),
         };
-        let proposer = self.trust.schedule().proposer(timer.slot, round);
-        self.pace.cut(timer.kind, round, caught.contains(proposer), range)
+        let is_caught = caught.contains(self.proposer(timer.slot, round));
+        self.pace.cut(timer.kind, round, is_caught, range)
+    }
+
+    fn proposer(&self, slot: Slot, round: Round) -> AcceptorId {
+        self.trust.schedule().proposer(slot, round)
     }
 
     /// Tells a trace what is here from before.

@@ -316,7 +316,7 @@ impl Driver {
                 let driver = &mut self.logs[usize::from(log.0)];
                 if driver.armed.get(&timer) == Some(&armed) {
                     driver.armed.remove(&timer);
-                    driver.time_is_up(timer);
+                    driver.time_is_up(timer, &self.caught);
                     driver.queue.push_back(Event::Timer(timer));
                     self.handle(log);
                 }

@@ -3,8 +3,8 @@
 //! The engine's timers fit a network around the world. Where a decision takes milliseconds, half a second for each proposer
 //! that lets its slot wait would stand before everything that comes later. So the driver cuts timers of the first turn of
 //! all learners short, as TCP does for acknowledgements (RFC 6298): to what decisions take here, with room for their
-//! deviation, and for longer after each round that ended in vain; of a proposer that was caught nothing is expected. Later turns are as long as the engine says: nothing rests
-//! on it but time.
+//! deviation, and for longer after each round that ended in vain. Of a proposer that was caught little is expected, and it is
+//! waited for as long as a decision takes. Later turns are as long as the engine says: nothing rests on it but time.
 
 use hpaxos_consensus::{Round, TimerKind};
 use std::ops::RangeInclusive;
