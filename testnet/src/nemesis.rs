@@ -1,8 +1,8 @@
 //! The nemesis: strikes a running network, one blow after another, and mends each before the next.
 //!
-//! A node that lost its memory, or had been a traitor, is mended once it signs again, and one that was away once it has caught up. Two that may not sign in the same slots
-//! would be more than the graph allows: nobody could ever decide these. So nobody becomes a traitor, and no other store is
-//! damaged, while somebody may yet find out that its own is.
+//! A node that lost its memory, or had been a traitor, is mended once it signs again, and one that was away once it has caught
+//! up. Two that may not sign in the same slots would be more than the graph allows: nobody could ever decide these. So nobody
+//! becomes a traitor, and no other store is damaged, while somebody may yet find out that its own is.
 //!
 //! What it does follows from its seed; when it does so, and what the network is doing then, does not.
 

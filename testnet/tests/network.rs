@@ -271,8 +271,9 @@ fn a_traitor_is_caught_and_a_partition_heals() {
 #[test]
 fn a_network_stands_its_nemesis() {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = "--no-story --load 20/s --nemesis 7 --strike-every 2s --for 16s";
-    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let topology = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/pruned.toml");
+    let arguments = "--no-story --load 20/s --nemesis 7 --strike-every 2s --for 16s --topology";
+    let arguments: Vec<&str> = arguments.split(' ').chain([topology]).collect();
     let said = Net::launch(folder.path(), &arguments).end();
     let properties = said.answer["properties"].as_array().unwrap();
     let violated = properties.iter().filter(|it| it["holds"] == false).map(|it| &it["name"]);
