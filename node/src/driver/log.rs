@@ -179,7 +179,8 @@ impl LogDriver {
         self.pace.cut(timer.kind, round, is_caught, range)
     }
 
-    fn proposer(&self, slot: Slot, round: Round) -> AcceptorId {
+    /// Who may propose.
+    pub fn proposer(&self, slot: Slot, round: Round) -> AcceptorId {
         self.trust.schedule().proposer(slot, round)
     }
 

@@ -16,9 +16,6 @@ const LEAST_PART: u32 = 128;
 /// Of the engine's first timer the part that it waits for a proposer that it doubts.
 const DOUBTED_PART: u32 = 32;
 
-/// To speak up costs an announcement of each, to leave a round costs a round: silence is borne half as long.
-const QUIET_HASTE: u32 = 2;
-
 /// How often the wait doubles at most: by then it is the engine's.
 const IN_VAIN_MAX: u32 = 5;
 
@@ -42,8 +39,8 @@ impl Pace {
         Pace { first, turn, smoothed: None, deviation: Duration::ZERO, in_vain: 0 }
     }
 
-    /// A slot was decided in its first round, so long after its proposal was seen, and before this node had waited in vain: what
-    /// was waited for says nothing of how long to wait (as TCP leaves out what was sent twice).
+    /// A slot was decided in its first round, so long after its proposal was seen; its proposer was not caught, who could make it
+    /// last as it likes.
     pub fn decided(&mut self, took: Duration) {
         self.in_vain = 0;
         let Some(smoothed) = &mut self.smoothed else {
@@ -78,7 +75,6 @@ impl Pace {
         let least = self.least();
         let patience = match kind {
             TimerKind::Round(_) | TimerKind::Quiet if is_caught => least,
-            TimerKind::Quiet => self.patience() / QUIET_HASTE,
             _ => self.patience(),
         };
         let part = patience.as_secs_f64() / self.first.as_secs_f64().max(f64::EPSILON);
@@ -153,7 +149,6 @@ mod tests {
     #[test]
     fn waits_less_where_less_is_expected() {
         let pace = used_to(20);
-        assert_eq!(waits(&pace, TimerKind::Quiet, 0, 500), 20, "half of a round");
         assert_eq!(waits(&pace, TimerKind::Round(Round(0)), 0, 15), 15, "of a doubted proposer");
         assert_eq!(waits(&used_to(6), TimerKind::Round(Round(0)), 0, 15), 6);
         for kind in [TimerKind::Quiet, TimerKind::Round(Round(0))] {
@@ -169,7 +164,6 @@ mod tests {
         let pace = used_to(20);
         assert_eq!((round(&pace, 1), round(&pace, 2)), (40, 500));
         assert_eq!(waits_for(&pace, TimerKind::Round(Round(2)), 2, true, 500), 500);
-        assert_eq!(waits(&pace, TimerKind::Quiet, 0, 125), 20);
         assert_eq!(waits(&pace, TimerKind::Quiet, 2, 125), 125);
         assert_eq!(waits(&pace, TimerKind::Propose(Round(2)), 2, 125), 125);
         assert_eq!(waits(&pace, TimerKind::Quiet, 0, 3), 3);

@@ -91,9 +91,8 @@ impl Driver {
         let now = Instant::now();
         driver.last_decided = now;
         let took = driver.proposed.get(&slot).map(|since| now - *since);
-        let instance = driver.replica.instance_or_leaving(slot);
-        let went_well = instance.is_none_or(|instance| instance.round() == Round(0));
-        if let Some(took) = took.filter(|_| went_well && ballot.round == Round(0)) {
+        let is_honest = !self.caught.contains(driver.proposer(slot, ballot.round));
+        if let Some(took) = took.filter(|_| is_honest && ballot.round == Round(0)) {
             driver.pace.decided(took);
         }
         let name = self.parts.graph.learner_name(learner);
