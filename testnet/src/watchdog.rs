@@ -14,16 +14,34 @@ const BACK_MAX: Duration = Duration::from_secs(60);
 /// What a node may grow from the first third of a run to the last, beside a tenth of it.
 const GROWTH_MAX_MB: f64 = 40.0;
 
+/// How long something lasted at most.
+#[derive(Default)]
+struct Longest {
+    since: Option<Instant>,
+    longest: Duration,
+}
+
+impl Longest {
+    /// Whether it lasts now.
+    fn look(&mut self, lasts: bool) {
+        match lasts {
+            true => {
+                let since = *self.since.get_or_insert_with(Instant::now);
+                self.longest = self.longest.max(since.elapsed());
+            }
+            false => self.since = None,
+        }
+    }
+}
+
 /// Watches a run under load.
 pub struct Watchdog {
     started: Instant,
     settled: u64,
-    /// Since when every learner is live and nothing was settled.
-    still_since: Option<Instant>,
-    longest: Duration,
-    /// Since when somebody is away whom nothing keeps.
-    away_since: Option<Instant>,
-    longest_away: Duration,
+    /// Every learner is live and nothing is settled.
+    still: Longest,
+    /// Somebody is away whom nothing keeps.
+    away: Longest,
     /// The memory of the largest node, now and then.
     memory_mb: Vec<f64>,
 }
@@ -34,10 +52,8 @@ impl Watchdog {
         Watchdog {
             started: Instant::now(),
             settled: 0,
-            still_since: None,
-            longest: Duration::ZERO,
-            away_since: None,
-            longest_away: Duration::ZERO,
+            still: Longest::default(),
+            away: Longest::default(),
             memory_mb: Vec::new(),
         }
     }
@@ -48,21 +64,12 @@ impl Watchdog {
         let logs = fleet.prepared.graph.every_log();
         let is_live =
             logs.iter().all(|log| log.learners().iter().all(|learner| log.is_live(learner, away)));
-        let now = Instant::now();
-        if settled > self.settled || !is_live {
+        if settled > self.settled {
             self.settled = settled;
-            self.still_since = is_live.then_some(now);
-        } else {
-            self.still_since.get_or_insert(now);
+            self.still.look(false);
         }
-        let still = self.still_since.map_or(Duration::ZERO, |since| now - since);
-        self.longest = self.longest.max(still);
-        match struck || away.is_empty() {
-            true => self.away_since = None,
-            false => drop(self.away_since.get_or_insert(now)),
-        }
-        let away = self.away_since.map_or(Duration::ZERO, |since| now - since);
-        self.longest_away = self.longest_away.max(away);
+        self.still.look(is_live);
+        self.away.look(!struck && !away.is_empty());
         let largest = fleet.nodes.iter().map(|node| node.usage().rss_bytes).max();
         self.memory_mb.push(largest.unwrap_or(0) as f64 / 1e6);
     }
@@ -77,19 +84,19 @@ impl Watchdog {
         [
             Judged {
                 name: "alive".into(),
-                holds: self.longest <= STILL_MAX,
+                holds: self.still.longest <= STILL_MAX,
                 detail: format!(
                     "at most {:.1} s without a commit while every learner was live, in {:.0} s",
-                    self.longest.as_secs_f64(),
+                    self.still.longest.as_secs_f64(),
                     self.started.elapsed().as_secs_f64()
                 ),
             },
             Judged {
                 name: "back".into(),
-                holds: self.longest_away <= BACK_MAX,
+                holds: self.away.longest <= BACK_MAX,
                 detail: format!(
                     "at most {:.1} s from the end of a blow until everybody voted again",
-                    self.longest_away.as_secs_f64()
+                    self.away.longest.as_secs_f64()
                 ),
             },
             Judged {

@@ -84,7 +84,7 @@ impl Driver {
                     status.round = status.round.max(instance.round().0);
                     status.waiting += instance.waiting() as u64;
                     if status.leader.is_empty() {
-                        let proposer = driver.trust.schedule().proposer(slot, instance.round());
+                        let proposer = driver.proposer(slot, instance.round());
                         status.leader = self.parts.graph.acceptor_name(proposer).to_owned();
                     }
                 }
