@@ -43,6 +43,9 @@ async fn all_frames_arrive_in_order(count: usize, listen: &str, frames: usize) {
         for _ in 0..frames * (count - 1) {
             sequence.take(node.told().await);
         }
+    }
+    // What a node sent is counted before it is written, so that all of it is once everybody has heard everything.
+    for node in &nodes {
         let traffic = node.network.traffic();
         for direction in Direction::ALL {
             let messages = traffic.messages(Protocol::Consensus, direction);
