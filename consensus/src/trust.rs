@@ -116,6 +116,12 @@ impl Trust {
         Ok(Trust { log, sends, classes, covers, acceptors, schedule, all_safe })
     }
 
+    /// The same with another number of sends than the graph needs: for models, which show why it needs them.
+    #[must_use]
+    pub fn with_sends(self, sends: Sends) -> Self {
+        Trust { sends, ..self }
+    }
+
     /// The log's graph.
     pub fn log(&self) -> &Log {
         &self.log

@@ -7,6 +7,7 @@
 
 #![warn(missing_docs)]
 
+pub mod model;
 pub mod naive;
 pub mod properties;
 pub mod registers;

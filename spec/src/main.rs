@@ -20,6 +20,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Explores every order of messages, every delay and every lie, with the engine itself.
+    #[command(after_help = commands::check::EXAMPLES)]
+    Check(commands::check::Arguments),
     /// Runs the engine through storms of faults, each drawn from a seed.
     #[command(after_help = commands::simulate::EXAMPLES)]
     Simulate(commands::simulate::Arguments),
@@ -31,6 +34,7 @@ enum Command {
 fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     let result = match command {
+        Command::Check(arguments) => arguments.run(),
         Command::Simulate(arguments) => arguments.run(),
         Command::Replay(arguments) => arguments.run(),
     };

@@ -9,7 +9,7 @@ use hpaxos_learner_graph::{AcceptorId, AcceptorSet, Connections, LearnerId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something that must be true.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Property {
     /// See its sentence.
     Agreement,

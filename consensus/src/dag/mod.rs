@@ -32,17 +32,17 @@ impl Ix {
     }
 }
 
-/// A message with what was derived of it.
+/// A message with what was derived of it; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// The message.
     pub message: Arc<Verified<Message>>,
     /// What it references, as in the message.
-    pub refs: Box<[Ix]>,
+    pub refs: Arc<[Ix]>,
     /// The signer's previous reply.
     pub prev: Option<Ix>,
     /// What follows from all that lies below it.
-    pub facts: Facts,
+    pub facts: Arc<Facts>,
 }
 
 impl Node {
@@ -172,9 +172,9 @@ impl Dag {
     ///
     /// # Errors
     /// The references that are not here.
-    pub fn resolve(&self, message: &Message) -> Result<Box<[Ix]>, Vec<MessageId>> {
+    pub fn resolve(&self, message: &Message) -> Result<Arc<[Ix]>, Vec<MessageId>> {
         let refs = message.refs();
-        let found: Box<[Ix]> = refs.iter().filter_map(|id| self.find(id)).collect();
+        let found: Arc<[Ix]> = refs.iter().filter_map(|id| self.find(id)).collect();
         if found.len() == refs.len() {
             return Ok(found);
         }
@@ -185,15 +185,15 @@ impl Dag {
     ///
     /// # Errors
     /// The first rule of well-formedness that it breaks; then nothing has changed.
-    pub fn insert(&mut self, message: Arc<Verified<Message>>, refs: Box<[Ix]>) -> Result<Ix, Flaw> {
+    pub fn insert(&mut self, message: Arc<Verified<Message>>, refs: Arc<[Ix]>) -> Result<Ix, Flaw> {
         if let Some(ix) = self.find(&message.id()) {
             return Ok(ix);
         }
         match &message.body {
             Body::Proposal { round, value } => {
                 let ballot = Ballot { round: *round, value: *value };
-                let facts = Facts::proposal(ballot);
-                Ok(self.push(Node { message, refs: Box::default(), prev: None, facts }))
+                let facts = Arc::new(Facts::proposal(ballot));
+                Ok(self.push(Node { message, refs: Arc::default(), prev: None, facts }))
             }
             Body::Reply(reply) => {
                 let prev = match &reply.prev {
@@ -218,13 +218,13 @@ impl Dag {
         draft: Draft,
         facts: Facts,
     ) -> Ix {
-        self.push(Node { message, refs: draft.refs, prev: draft.prev, facts })
+        self.push(Node { message, refs: draft.refs, prev: draft.prev, facts: Arc::new(facts) })
     }
 
     fn push(&mut self, node: Node) -> Ix {
         let ix = Ix::new(self.nodes.len());
         self.index.insert(node.message.id(), ix);
-        for below in &node.refs {
+        for below in node.refs.iter() {
             self.maximal.remove(below);
         }
         self.maximal.insert(ix);

@@ -106,7 +106,7 @@ impl Acceptor {
         self.recent.iter().copied()
     }
 
-    fn has_taken(&self, ix: Ix) -> bool {
+    pub fn has_taken(&self, ix: Ix) -> bool {
         self.taken.get(ix.index()).copied().unwrap_or_default()
     }
 
@@ -129,7 +129,7 @@ impl Acceptor {
         if node.kind() == Kind::OneA {
             return;
         }
-        for below in &node.refs {
+        for below in node.refs.iter() {
             self.recent.remove(below);
         }
         self.recent.insert(ix);

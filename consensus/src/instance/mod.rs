@@ -359,6 +359,13 @@ impl Instance {
         self.drain(out);
     }
 
+    /// Lets one thing happen, as far as some of the guards go: see [`Engine::step_of`]. Whether any action was taken.
+    pub fn handle_of(&mut self, event: &SlotEvent, guards: u64, out: &mut Effects) -> bool {
+        let acted = self.step_of(event, guards, out);
+        self.drain(out);
+        acted
+    }
+
     /// The end of a batch: takes in what arrived, answers, and moves on.
     pub fn settle(&mut self, out: &mut Effects) {
         let mut passes = 0;
@@ -463,6 +470,11 @@ impl Instance {
     /// Whether some learner decided.
     pub(crate) fn has_decided(&self) -> bool {
         self.config.trust.learners().iter().any(|learner| self.decided(learner).is_some())
+    }
+
+    /// Whether the acceptor has taken in a message of the DAG.
+    pub fn has_taken(&self, ix: Ix) -> bool {
+        self.acceptor.as_ref().is_some_and(|acceptor| acceptor.has_taken(ix))
     }
 
     /// The last own reply.

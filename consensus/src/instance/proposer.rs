@@ -92,7 +92,7 @@ impl Instance {
         let body = Body::Proposal { round, value };
         let message = Message { place: self.place.clone(), body };
         let message = Arc::new(self.config.sign(message, me));
-        let ix = self.dag.insert(message, Box::default()).expect("a 1a is always well-formed");
+        let ix = self.dag.insert(message, Arc::default()).expect("a 1a is always well-formed");
         self.publish(ix, out);
     }
 

@@ -11,8 +11,8 @@ use hpaxos_learner_graph::LearnerId;
 use std::sync::Arc;
 
 impl Instance {
-    /// One as its records left it.
-    pub(crate) fn recover(
+    /// One as its records left it. [`crate::Replica`] makes them; so does a model checker, where acceptors crash.
+    pub fn recover(
         config: Arc<Config>,
         slot: Slot,
         records: Vec<Record>,

@@ -6,7 +6,7 @@ use crate::trust::ClassSet;
 use hpaxos_learner_graph::AcceptorSet;
 
 /// What follows from everything that lies below a message x.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Facts {
     /// ballot(x), and with it value(x).
     pub ballot: Ballot,
@@ -23,7 +23,7 @@ pub struct Facts {
 }
 
 /// What follows for one class of learners.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ClassFacts {
     /// Signers of 1b's of this ballot, at or below x, that are fresh for the class.
     pub votes: AcceptorSet,

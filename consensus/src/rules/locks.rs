@@ -14,7 +14,7 @@ use hpaxos_learner_graph::{LearnerId, LearnerSet};
 pub type Lock = Ballot;
 
 /// The 2a's that name some learner and are the hardest to outbid.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Overtakers {
     highest: Option<Ballot>,
     /// The highest of a value other than the highest's.

@@ -20,6 +20,7 @@ pub(crate) use well_formed::well_formed;
 use crate::dag::Ix;
 use crate::message::ReplyKind;
 use hpaxos_learner_graph::AcceptorId;
+use std::sync::Arc;
 
 /// A reply before it is one: signed by nobody yet, perhaps not well-formed.
 #[derive(Clone, Debug)]
@@ -31,5 +32,5 @@ pub struct Draft {
     /// The signer's previous reply.
     pub prev: Option<Ix>,
     /// What it references.
-    pub refs: Box<[Ix]>,
+    pub refs: Arc<[Ix]>,
 }

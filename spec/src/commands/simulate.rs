@@ -1,14 +1,13 @@
 //! `hpaxos-spec simulate`.
 
-use super::{complain, line};
+use super::{complain, line, setting};
 use anyhow::{Context, bail};
 use clap::Args;
 use hpaxos_consensus::rules::Rules;
-use hpaxos_learner_graph::file;
 use hpaxos_spec::properties::Property;
 use hpaxos_spec::simulator::faults::Faults;
 use hpaxos_spec::simulator::scenario::{ACTS, Wanted};
-use hpaxos_spec::simulator::setting::{Setting, uniform};
+use hpaxos_spec::simulator::setting::uniform;
 use hpaxos_spec::simulator::shrink::shrink;
 use hpaxos_spec::simulator::{Outcome, in_a_run, run};
 use serde::Serialize;
@@ -17,7 +16,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -152,7 +150,7 @@ impl Arguments {
 
     fn wanted(&self) -> anyhow::Result<Wanted> {
         let setting = match (&self.graph, self.nodes) {
-            (Some(path), _) => Some(load(path)?),
+            (Some(path), _) => Some(setting(path)?),
             (None, Some(nodes)) => Some(uniform(nodes, self.learners).map_err(anyhow::Error::msg)?),
             (None, None) => None,
         };
@@ -162,13 +160,7 @@ impl Arguments {
 
     #[cfg(feature = "mutants")]
     fn rules(&self) -> anyhow::Result<Rules> {
-        use hpaxos_consensus::rules::Mutant;
-        let Some(name) = &self.mutant else { return Ok(Rules::default()) };
-        let found = Mutant::ALL.iter().find(|mutant| mutant.name() == name);
-        let known = || Mutant::ALL.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ");
-        Ok(Rules::with(
-            *found.with_context(|| format!("no mutant `{name}`; there are {}", known()))?,
-        ))
+        self.mutant.as_deref().map_or(Ok(Rules::default()), super::mutant)
     }
 
     #[cfg(not(feature = "mutants"))]
@@ -310,11 +302,4 @@ impl Arguments {
             answer.trace_hash
         ));
     }
-}
-
-fn load(path: &PathBuf) -> anyhow::Result<Arc<Setting>> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
-    let graph = file::read(&text).map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
-    Setting::new(&name, graph).map_err(|error| anyhow::anyhow!("{name}: {error}"))
 }

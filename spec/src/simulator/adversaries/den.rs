@@ -289,7 +289,7 @@ impl Den {
             return None;
         }
         let message = self.sign(slot, Body::Proposal { round, value });
-        self.view(slot).dag.insert(message, Box::default()).ok()
+        self.view(slot).dag.insert(message, Arc::default()).ok()
     }
 
     /// Makes a reply with this `prev`, referencing `must` and as many of `may` as go with them.

@@ -1,0 +1,233 @@
+//! `hpaxos-spec check`.
+
+use super::{complain, line, setting};
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use hpaxos_consensus::Sends;
+use hpaxos_learner_graph::AcceptorSet;
+use hpaxos_spec::model::explore::{Report, explore};
+use hpaxos_spec::model::setup::{self, Setup};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  hpaxos-spec check
+  hpaxos-spec check --graph spec/graphs/d4.toml --ballots 2
+  hpaxos-spec check --ballots 3 --byzantine 2 --values vwv
+  hpaxos-spec check --mode faithful --crashes 1
+
+Exit code: 0 every property holds in every state, 1 one does not, 2 not everything was explored, or a
+file or an argument cannot be used.";
+
+/// Which steps the model has.
+#[derive(Clone, Copy, ValueEnum)]
+enum Mode {
+    /// Each receipt is a step, and so is each answer.
+    Faithful,
+    /// A step takes in whatever makes a difference, and ends with a message.
+    Reduced,
+}
+
+/// What is explored.
+#[derive(Args)]
+pub struct World {
+    /// The learner graph (TOML); else one chain with four validators.
+    #[arg(long, value_name = "FILE")]
+    graph: Option<PathBuf>,
+    /// How many ballots there are.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    ballots: usize,
+    /// The values of the ballots, a letter each; else every way in which they may be equal or differ.
+    #[arg(long, value_name = "LETTERS", conflicts_with = "ballots")]
+    values: Option<String>,
+    /// How many messages Byzantine acceptors sign, any that are well-formed.
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    byzantine: usize,
+    /// Who is Byzantine, separated by commas; else, with --byzantine, the last acceptor.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    traitors: Option<Vec<String>>,
+    /// How often acceptors crash, and come back with what they have stored; in the faithful mode. In the reduced mode
+    /// they do after each message.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    crashes: u8,
+    /// Which steps there are.
+    #[arg(long, value_enum, default_value_t = Mode::Reduced)]
+    mode: Mode,
+    /// Another number of sends than the graph needs: to see why it does.
+    #[arg(long, value_name = "3|4", value_parser = clap::value_parser!(u8).range(3..=4))]
+    sends: Option<u8>,
+    /// A deliberate bug.
+    #[cfg(feature = "mutants")]
+    #[arg(long, value_name = "NAME")]
+    mutant: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    world: World,
+    /// Threads; with one, traces are the shortest. Else as many as there are cores.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Gives up after so many states, those met again included.
+    #[arg(long, value_name = "N")]
+    states: Option<usize>,
+    /// Answers in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    complete: bool,
+    states: usize,
+    generated: usize,
+    depth: usize,
+    seconds: f64,
+    rss_mb: u64,
+    guards: BTreeMap<&'static str, u64>,
+    witnesses: BTreeMap<&'static str, bool>,
+    violations: Vec<Violation>,
+}
+
+#[derive(Serialize)]
+struct Violation {
+    property: &'static str,
+    trace: Vec<String>,
+}
+
+impl World {
+    /// What is to be explored.
+    pub fn setup(&self) -> Result<Setup> {
+        let setting = match &self.graph {
+            Some(path) => setting(path)?,
+            None => hpaxos_spec::simulator::setting::catalogue(2),
+        };
+        let mode = match self.mode {
+            Mode::Faithful => setup::Mode::Faithful,
+            Mode::Reduced => setup::Mode::Reduced,
+        };
+        if self.ballots == 0 || self.ballots > 8 {
+            bail!("--ballots is from 1 to 8");
+        }
+        let mut setup = Setup::new(setting, self.ballots, mode);
+        if let Some(values) = &self.values {
+            if values.is_empty()
+                || values.len() > 8
+                || !values.chars().all(|c| c.is_ascii_lowercase())
+            {
+                bail!("--values is up to eight letters, such as vwv");
+            }
+            setup = setup.with_values(values);
+        }
+        if let Some(sends) = self.sends {
+            setup = setup.with_sends(if sends == 3 { Sends::Three } else { Sends::Four });
+        }
+        setup.crashes = self.crashes;
+        let traitors = self.who(&setup)?;
+        setup = setup.with_byzantine(traitors, self.byzantine);
+        #[cfg(feature = "mutants")]
+        if let Some(name) = &self.mutant {
+            setup.rules = super::mutant(name)?;
+        }
+        Ok(setup)
+    }
+
+    fn who(&self, setup: &Setup) -> Result<AcceptorSet> {
+        let acceptors = &setup.setting.acceptors;
+        let declared = &setup.setting.graph.declarations().acceptors;
+        let name = |one: &hpaxos_learner_graph::AcceptorId| declared[one.index()].name.as_str();
+        match &self.traitors {
+            None if self.byzantine == 0 => Ok(AcceptorSet::EMPTY),
+            None => Ok(acceptors.last().copied().into_iter().collect()),
+            Some(names) => names
+                .iter()
+                .map(|wanted| {
+                    let found = acceptors.iter().find(|one| name(one) == wanted).copied();
+                    let known = || acceptors.iter().map(name).collect::<Vec<_>>().join(", ");
+                    found.with_context(|| format!("no acceptor `{wanted}`; there are {}", known()))
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Arguments {
+    /// Whether every property holds in every state; an error if not every state was seen.
+    pub fn run(&self) -> Result<bool> {
+        let setup = self.world.setup()?;
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        let shown = std::io::stderr().is_terminal();
+        let report = explore(setup, self.threads.unwrap_or(cores), self.states, |states, met| {
+            if shown {
+                complain(format_args!("{states} states, {met} generated"));
+            }
+        });
+        let answer = Answer {
+            complete: report.complete,
+            states: report.states,
+            generated: report.generated,
+            depth: report.depth,
+            seconds: report.seconds,
+            rss_mb: report.rss_mb,
+            guards: report.guards.clone(),
+            witnesses: report.witnesses.clone(),
+            violations: report
+                .violations
+                .iter()
+                .map(|(property, path)| Violation {
+                    property,
+                    trace: path
+                        .clone()
+                        .into_actions()
+                        .iter()
+                        .map(|step| report.model.told(step))
+                        .collect(),
+                })
+                .collect(),
+        };
+        if self.json {
+            line(serde_json::to_string_pretty(&answer)?);
+        } else {
+            show(&answer, &report);
+        }
+        if !answer.violations.is_empty() {
+            return Ok(false);
+        }
+        if !answer.complete {
+            bail!("not everything was explored; --states allows more");
+        }
+        Ok(true)
+    }
+}
+
+fn show(answer: &Answer, report: &Report) {
+    for violation in &answer.violations {
+        line(format_args!("VIOLATED {}", violation.property));
+        violation.trace.iter().for_each(|step| line(format_args!("  {step}")));
+    }
+    let end = if answer.complete { "complete" } else { "not complete" };
+    line(format_args!(
+        "{end}: {} states, {} generated, depth {}, {:.1} s ({:.0} generated/s), {} MB",
+        answer.states,
+        answer.generated,
+        answer.depth,
+        answer.seconds,
+        answer.generated as f64 / answer.seconds,
+        answer.rss_mb
+    ));
+    line(format_args!(
+        "{} different states of acceptors, {} different messages, {} observations",
+        report.model.locals().len(),
+        report.model.universe().len(),
+        report.model.observer().all().len()
+    ));
+    let fired = answer.guards.iter().filter(|(_, count)| **count > 0);
+    let fired: Vec<String> = fired.map(|(name, count)| format!("{name} {count}")).collect();
+    line(format_args!("guards: {}", fired.join(", ")));
+    let met = answer.witnesses.iter().filter(|(_, met)| **met).map(|(name, _)| *name);
+    line(format_args!("witnesses: {}", met.collect::<Vec<_>>().join(", ")));
+}

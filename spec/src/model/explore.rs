@@ -1,0 +1,86 @@
+//! Exploring a model to the end, and what is said of that.
+
+use super::setup::Setup;
+use super::{Engines, State, Step};
+use stateright::{Checker, HasDiscoveries, Model, Path};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// What came of an exploration.
+pub struct Report {
+    /// Whether everything was seen.
+    pub complete: bool,
+    /// Different states.
+    pub states: usize,
+    /// States met, those met before included.
+    pub generated: usize,
+    /// States on the longest of the shortest paths.
+    pub depth: usize,
+    /// How long it took.
+    pub seconds: f64,
+    /// The most memory that the process has had so far.
+    pub rss_mb: u64,
+    /// In how many different steps of acceptors each guard took part.
+    pub guards: BTreeMap<&'static str, u64>,
+    /// Whether what makes the properties mean something occurred.
+    pub witnesses: BTreeMap<&'static str, bool>,
+    /// Properties that do not hold, each with a path to where it does not.
+    pub violations: Vec<(&'static str, Path<State, Step>)>,
+    /// The model.
+    pub model: Engines,
+}
+
+/// Explores a model, breadth first, with `threads` threads, and at most `generated_max` states if that is given; `progress` is
+/// told every two seconds how many different states there are, and how many were met. With one thread, paths are the
+/// shortest.
+pub fn explore(
+    setup: Setup,
+    threads: usize,
+    generated_max: Option<usize>,
+    mut progress: impl FnMut(usize, usize),
+) -> Report {
+    let started = Instant::now();
+    let mut builder =
+        Engines::new(setup).checker().threads(threads).finish_when(HasDiscoveries::AnyFailures);
+    if let Some(most) = generated_max {
+        builder = builder.target_state_count(most);
+    }
+    let mut checker = builder.spawn_bfs();
+    let handles = checker.handles();
+    let mut said = Instant::now();
+    while handles.iter().any(|handle| !handle.is_finished()) {
+        std::thread::park_timeout(Duration::from_millis(5));
+        if said.elapsed() > Duration::from_secs(2) {
+            said = Instant::now();
+            progress(checker.unique_state_count(), checker.state_count());
+        }
+    }
+    for handle in handles {
+        handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    }
+    let mut violations: Vec<_> = checker.discoveries().into_iter().collect();
+    violations.sort_by_key(|(name, _)| *name);
+    let cut = generated_max.is_some_and(|most| checker.state_count() >= most);
+    let model = checker.model().clone();
+    Report {
+        complete: !cut && violations.is_empty(),
+        states: checker.unique_state_count(),
+        generated: checker.state_count(),
+        depth: checker.max_depth(),
+        seconds: started.elapsed().as_secs_f64(),
+        rss_mb: rss_mb(),
+        guards: model.locals().fired().collect(),
+        witnesses: model.witnesses(),
+        violations,
+        model,
+    }
+}
+
+/// The most memory that this process has had, in MB; 0 where that cannot be told.
+fn rss_mb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes =
+        peak.and_then(|text| text.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kilobytes.unwrap_or(0) / 1024
+}

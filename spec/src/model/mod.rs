@@ -1,0 +1,431 @@
+//! The engine of the product, explored exhaustively.
+//!
+//! A state is what every honest acceptor holds and has said, and what Byzantine acceptors have signed. Messages are never
+//! taken back, so they may come late, never, twice, and in any order. Steps are the engine's guarded actions
+//! ([`local`]); learners look on ([`observer`]); Byzantine acceptors sign whatever is well-formed ([`forgery`]).
+//!
+//! What is left out, and why that loses nothing: all proposals exist from the start, whoever proposed them and why; every
+//! acceptor is in a round above all ballots and every value is known and valid, so that whatever has to wait elsewhere need
+//! not wait here, and may. Of each round there is one proposal. Timers, rounds and proposers that choose are there where
+//! liveness is checked.
+//!
+//! In the *faithful* mode each receipt is a step, and so is each answer. The *reduced* mode has the same steps, several in
+//! one: an acceptor takes in whatever there may be, up to a message of its own; and
+//!
+//! - what it took in beside that message's past is forgotten: it may come again, and a crash would lose it too;
+//! - a Byzantine message is signed right before the step that takes it in first, or at the end, where it can still be counted by
+//!   learners: what it rests on was there before, and stays;
+//! - states whose messages no guard can tell apart are one: of a message guards read its signer, its kind and its facts, and
+//!   of Byzantine signers which of their messages lie below.
+//!
+//! Where the faithful mode finishes, tests compare what can be observed in both.
+
+pub mod explore;
+pub mod forgery;
+pub mod knowledge;
+pub mod local;
+pub mod observer;
+pub mod setup;
+pub mod symmetry;
+pub mod telling;
+pub mod universe;
+
+use crate::properties::Property as Sentence;
+use forgery::Forgery;
+use hpaxos_consensus::Round;
+use hpaxos_consensus::message::Body;
+use hpaxos_learner_graph::AcceptorSet;
+use knowledge::knowledge;
+use local::{Happening, Local, LocalId, Locals};
+use observer::{Observer, Seen};
+use setup::{Mode, Setup};
+use stateright::{Model, Property};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use universe::{Msg, Universe, hash_of};
+
+/// Production engines in a world of every order, every delay and every lie.
+#[derive(Clone)]
+pub struct Engines {
+    setup: Setup,
+    universe: Arc<Universe>,
+    locals: Arc<Locals>,
+    observer: Arc<Observer>,
+    forgery: Arc<Forgery>,
+    /// For each pattern, the proposals.
+    proposals: Vec<Vec<Msg>>,
+}
+
+/// A state of the model.
+#[derive(Clone, Debug)]
+pub struct State {
+    pattern: u8,
+    crashes: u8,
+    /// Of each honest acceptor, in order, its state.
+    honest: Box<[LocalId]>,
+    /// What Byzantine acceptors signed.
+    lies: Box<[Msg]>,
+    /// How many of the last lies nobody has taken in yet; in the reduced mode.
+    fresh: u8,
+    /// Equal for states that are one.
+    key: u64,
+}
+
+impl Hash for State {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.key.hash(hasher);
+    }
+}
+
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+/// A step of the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// An honest acceptor, by its place among them, goes on: faithfully by one thing that happens, else up to a message.
+    Honest {
+        /// Its place.
+        place: usize,
+        /// What happens, in order.
+        events: Vec<Happening>,
+        /// From which state of the acceptor.
+        from: LocalId,
+        /// Where that leads.
+        to: LocalId,
+    },
+    /// A Byzantine acceptor signs something.
+    Lie(Msg),
+}
+
+impl Engines {
+    /// The model of a set-up.
+    pub fn new(setup: Setup) -> Self {
+        let place = setup.setting.place(setup.slot);
+        let universe = Arc::new(Universe::new(
+            setup.trust.clone(),
+            setup.setting.network,
+            place,
+            setup.byzantine,
+            setup.rules,
+        ));
+        let schedule = setup.trust.schedule();
+        let proposal = |(round, value): (usize, &_)| {
+            let round = Round(round as u64);
+            let body = Body::Proposal { round, value: *value };
+            universe.number(&universe.sign(body, schedule.proposer(setup.slot, round)))
+        };
+        let of_pattern = |values: &Vec<_>| values.iter().enumerate().map(proposal).collect();
+        let proposals = setup.patterns.iter().map(of_pattern).collect();
+        Engines {
+            locals: Arc::new(Locals::new(&setup, universe.clone())),
+            observer: Arc::new(Observer::new(&setup, universe.clone())),
+            forgery: Arc::default(),
+            universe,
+            proposals,
+            setup,
+        }
+    }
+
+    /// What it is of.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// All messages that occurred.
+    pub fn universe(&self) -> &Universe {
+        &self.universe
+    }
+
+    /// All states of acceptors that occurred.
+    pub fn locals(&self) -> &Locals {
+        &self.locals
+    }
+
+    /// What was observed, in all states.
+    pub fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
+    /// The acceptors' states.
+    pub fn honest<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a Local> + Clone {
+        state.honest.iter().map(|id| self.locals.get(*id))
+    }
+
+    /// The numbers of the acceptors' states.
+    pub fn honest_ids<'a>(&self, state: &'a State) -> impl Iterator<Item = LocalId> + use<'a> {
+        state.honest.iter().copied()
+    }
+
+    /// What Byzantine acceptors signed.
+    pub fn lies<'a>(&self, state: &'a State) -> &'a [Msg] {
+        &state.lies
+    }
+
+    /// What is observed in a state.
+    pub fn seen(&self, state: &State) -> Arc<Seen> {
+        self.observer.see(self.honest(state), &state.lies).1
+    }
+
+    /// What must not be in a state, if anything.
+    pub fn flaw(&self, state: &State) -> Option<(Sentence, Arc<str>)> {
+        let here = self.honest(state).find_map(|local| local.flaw.clone());
+        here.or_else(|| self.seen(state).flaw.clone())
+    }
+
+    /// What makes the properties mean something, and whether it occurred: a decision in the first ballot and in the last, an
+    /// acceptor that was caught, a pair of learners that was disconnected, and learners that disagree and may.
+    pub fn witnesses(&self) -> BTreeMap<&'static str, bool> {
+        let seen = self.observer.all();
+        let last = self.setup.ballots().saturating_sub(1) as u64;
+        let decided = |round: u64| seen.values().any(|seen| seen.rounds.contains(&round));
+        let values =
+            |seen: &Seen| seen.decided.iter().map(|(_, value)| *value).collect::<BTreeSet<_>>();
+        let allowed = |seen: &&Arc<Seen>| seen.flaw.is_none() && values(seen).len() > 1;
+        let caught: BTreeSet<_> = self.universe.all_caught();
+        let trust = &self.setup.trust;
+        let disconnects = |caught: &AcceptorSet| {
+            let learners = trust.learners();
+            let left = trust.log().connections(caught);
+            learners.iter().any(|l| left.connected(l) != trust.all_safe().connected(l))
+        };
+        BTreeMap::from([
+            ("first-ballot-decided", decided(0)),
+            ("last-ballot-decided", decided(last)),
+            ("caught", caught.iter().any(|one| !one.is_empty())),
+            ("disconnected", caught.iter().any(disconnects)),
+            ("allowed-disagreement", seen.values().any(|seen| allowed(&seen))),
+        ])
+    }
+
+    /// What distinguishes a state, for each way in which acceptors may be exchanged the same: the least of what it is then.
+    fn key(&self, state: &State) -> u64 {
+        let sum = |keys: &mut dyn Iterator<Item = u64>| keys.fold(0, u64::wrapping_add);
+        let (old, new) = state.lies.split_at(state.lies.len() - usize::from(state.fresh));
+        let frame = (state.pattern, state.crashes);
+        if self.setup.mode == Mode::Faithful {
+            let honest = state.honest.iter().map(|id| self.locals.get(*id).identity);
+            let id = |msg: &Msg| hash_of(&self.universe.said(*msg).message.id());
+            let lies = sum(&mut state.lies.iter().map(id));
+            return hash_of(&(frame, honest.collect::<Vec<_>>(), lies));
+        }
+        let key = |index: usize| {
+            let honest =
+                sum(&mut state.honest.iter().map(|id| self.locals.get(*id).classes[index]));
+            let class = |msg: &Msg| self.universe.said(*msg).classes[index];
+            let lies = (sum(&mut old.iter().map(class)), sum(&mut new.iter().map(class)));
+            hash_of(&(frame, honest, lies))
+        };
+        (0..self.universe.permutations().len()).map(key).min().unwrap_or_default()
+    }
+
+    /// What may come to an acceptor next: everything whose references it holds, and what misses only what was hidden by those
+    /// that it knows to have forked.
+    fn deliverable(&self, state: &State, place: usize, local: &Local) -> Vec<Msg> {
+        let mut found: Vec<Msg> = self.proposals[usize::from(state.pattern)].to_vec();
+        found.retain(|msg| !local.holds(*msg));
+        for (other, id) in state.honest.iter().enumerate() {
+            if other == place {
+                continue;
+            }
+            let next = self.locals.get(*id).chain.iter().find(|msg| !local.holds(**msg));
+            found.extend(next.filter(|msg| self.may_come(local, **msg)));
+        }
+        let lies = state.lies.iter().copied().filter(|msg| {
+            let known = local.forked.contains(self.universe.said(*msg).signer);
+            !local.holds(*msg) && !known && self.may_come(local, *msg)
+        });
+        found.extend(lies);
+        found
+    }
+
+    fn may_come(&self, local: &Local, msg: Msg) -> bool {
+        let said = self.universe.said(msg);
+        if said.refs.iter().all(|below| local.holds(*below)) {
+            return true;
+        }
+        let mut missing = said.below.iter().filter(|below| !local.holds(**below) && **below != msg);
+        missing.all(|below| local.forked.contains(self.universe.said(*below).signer))
+    }
+
+    fn faithful_steps(&self, state: &State, place: usize, steps: &mut Vec<Step>) {
+        let id = state.honest[place];
+        let local = self.locals.get(id);
+        let deliveries = self.deliverable(state, place, local).into_iter();
+        for event in deliveries.map(Happening::Deliver).chain([Happening::Answer]) {
+            if let Some(to) = self.locals.after(id, event) {
+                steps.push(Step::Honest { place, events: vec![event], from: id, to });
+            }
+        }
+        if state.crashes < self.setup.crashes
+            && let Some(to) = self.locals.after(id, Happening::Restart)
+            && to != id
+        {
+            let events = vec![Happening::Restart];
+            steps.push(Step::Honest { place, events, from: id, to });
+        }
+    }
+
+    /// Takes in whatever there may be, silently, as far as it makes a difference, and from each state reached so goes on to a
+    /// message.
+    fn reduced_steps(&self, state: &State, place: usize, steps: &mut Vec<Step>) {
+        let from = state.honest[place];
+        let proposals = &self.proposals[usize::from(state.pattern)];
+        let said = self.locals.get(from).chain.len();
+        let answered = self.locals.get(from).answered(&self.universe);
+        let mut met = BTreeSet::from([self.knowledge(from, None)]);
+        let mut reached = BTreeSet::new();
+        let mut open = VecDeque::from([(from, Vec::new())]);
+        // The fewest messages first, so that a state is reached with what it needs and no more.
+        while let Some((id, path)) = open.pop_front() {
+            let local = self.locals.get(id);
+            for msg in self.within_reach(state, place, local) {
+                let knowledge = self.knowledge(id, Some(msg));
+                if met.contains(&knowledge) {
+                    continue;
+                }
+                let event = Happening::Deliver(msg);
+                let Some(after) = self.locals.after(id, event) else { continue };
+                let next = self.locals.get(after);
+                // A proposal below it was answered: that step ends there.
+                if next.chain.len() == said && next.flaw.is_none() && met.insert(knowledge) {
+                    open.push_back((after, extended(&path, event)));
+                }
+            }
+            let news = |msg: &&Msg| Some(self.universe.ballot(**msg).round) > answered;
+            let votes = proposals.iter().filter(news).map(|msg| Happening::Deliver(*msg));
+            for event in votes.chain([Happening::Answer]) {
+                let Some(after) = self.locals.after(id, event) else { continue };
+                let local = self.locals.get(after);
+                if local.chain.len() == said && local.flaw.is_none()
+                    || self.leaves_fresh(state, local)
+                {
+                    continue;
+                }
+                let mut path = extended(&path, event);
+                // What was taken in beside the message's past is forgotten, as by a crash.
+                let mut to = after;
+                if local.flaw.is_none() {
+                    path.push(Happening::Restart);
+                    to = self.locals.after(after, Happening::Restart).unwrap_or(after);
+                }
+                if reached.insert(self.locals.get(to).classes[0]) {
+                    steps.push(Step::Honest { place, events: path, from, to });
+                }
+            }
+        }
+    }
+
+    /// Whether an acceptor's last message leaves out what was signed only because somebody takes it in now.
+    fn leaves_fresh(&self, state: &State, local: &Local) -> bool {
+        let settled = state.lies.len() - usize::from(state.fresh);
+        let past: &[Msg] = local.last().map_or(&[], |last| &self.universe.said(last).below);
+        state.lies[settled..].iter().any(|lie| past.binary_search(lie).is_err())
+    }
+
+    fn knowledge(&self, id: LocalId, more: Option<Msg>) -> u64 {
+        knowledge(&self.universe, &self.setup.byzantine, self.locals.get(id), more)
+    }
+
+    /// What others have said and an acceptor does not hold; with what lies below it, it can come at once.
+    fn within_reach(&self, state: &State, place: usize, local: &Local) -> Vec<Msg> {
+        let others = state.honest.iter().enumerate().filter(|(other, _)| *other != place);
+        let said = others.flat_map(|(_, id)| self.locals.get(*id).chain.iter().copied());
+        let known = |lie: &Msg| local.forked.contains(self.universe.said(*lie).signer);
+        let lies = state.lies.iter().copied().filter(|lie| !known(lie));
+        let mut found: Vec<Msg> = said.chain(lies).filter(|msg| !local.holds(*msg)).collect();
+        found.sort_by_key(|msg| self.universe.said(*msg).below.len());
+        found
+    }
+
+    fn lies_to_tell(&self, state: &State) -> Vec<Msg> {
+        if state.lies.len() >= self.setup.lies {
+            return Vec::new();
+        }
+        let honest = self.honest(state).flat_map(|local| local.chain.iter().copied());
+        let said: Vec<Msg> = honest.chain(state.lies.iter().copied()).collect();
+        let proposals = &self.proposals[usize::from(state.pattern)];
+        let mut found = self.forgery.all(&self.universe, &self.setup.byzantine, proposals, &said);
+        if self.setup.mode == Mode::Reduced {
+            let mut met = BTreeSet::new();
+            found.retain(|msg| met.insert(self.universe.said(*msg).classes[0]));
+        }
+        found
+    }
+}
+
+fn extended(path: &[Happening], event: Happening) -> Vec<Happening> {
+    path.iter().copied().chain([event]).collect()
+}
+
+impl Model for Engines {
+    type State = State;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<State> {
+        let acceptors = self.setup.setting.acceptors.iter().copied();
+        let honest = acceptors.filter(|one| !self.setup.byzantine.contains(*one));
+        let honest: Box<[_]> = honest.map(|one| self.locals.fresh(one)).collect();
+        let state = |pattern| {
+            let (honest, lies) = (honest.clone(), Box::default());
+            let mut state = State { pattern, crashes: 0, honest, lies, fresh: 0, key: 0 };
+            state.key = self.key(&state);
+            state
+        };
+        (0..self.proposals.len() as u8).map(state).collect()
+    }
+
+    fn actions(&self, state: &State, steps: &mut Vec<Step>) {
+        for place in 0..state.honest.len() {
+            match self.setup.mode {
+                Mode::Faithful => self.faithful_steps(state, place, steps),
+                Mode::Reduced => self.reduced_steps(state, place, steps),
+            }
+        }
+        steps.extend(self.lies_to_tell(state).into_iter().map(Step::Lie));
+    }
+
+    fn format_action(&self, step: &Step) -> String {
+        self.told(step)
+    }
+
+    fn format_step(&self, state: &State, step: Step) -> Option<String> {
+        self.next_state(state, step).map(|next| self.described(&next))
+    }
+
+    fn next_state(&self, state: &State, step: Step) -> Option<State> {
+        let mut next = state.clone();
+        match step {
+            Step::Honest { place, events, to, .. } => {
+                next.honest[place] = to;
+                next.fresh = 0;
+                if self.setup.mode == Mode::Faithful && events == [Happening::Restart] {
+                    next.crashes += 1;
+                }
+            }
+            Step::Lie(msg) => {
+                let mut lies = next.lies.to_vec();
+                lies.push(msg);
+                next.lies = lies.into();
+                next.fresh += u8::from(self.setup.mode == Mode::Reduced);
+            }
+        }
+        next.key = self.key(&next);
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        macro_rules! always {
+            ($($sentence:ident),+) => {
+                vec![$(Property::always(Sentence::$sentence.name(), |model: &Engines, state: &State| {
+                    !matches!(model.flaw(state), Some((Sentence::$sentence, _)))
+                })),+]
+            };
+        }
+        always![Agreement, Validity, OneChain, Evidence, WellFormedness, Durability, Assertions]
+    }
+}

@@ -1,0 +1,242 @@
+//! All messages that occur in any state of a model, each once, with what the engine derives of it.
+
+use super::symmetry::{Permutation, moved, permutations};
+use hpaxos_consensus::dag::{Dag, Ix};
+use hpaxos_consensus::message::{Acceptor, Body, Kind, Message, NoSigner, Refs, Reply, Verified};
+use hpaxos_consensus::rules::{Draft, Facts, Rules};
+use hpaxos_consensus::{Ballot, MessageId, NetworkId, Place, Trust};
+use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, RwLock};
+
+/// A message of the universe. References have lower numbers.
+pub type Msg = u32;
+
+/// A message, with what is asked of it over and over.
+pub struct Said {
+    /// The message.
+    pub message: Arc<Verified<Message>>,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its signer.
+    pub signer: AcceptorId,
+    /// The signer's previous reply.
+    pub prev: Option<Msg>,
+    /// What it references.
+    pub refs: Box<[Msg]>,
+    /// It and everything below it, ascending.
+    pub below: Box<[Msg]>,
+    /// What the engine derives of it.
+    pub facts: Arc<Facts>,
+    /// Equal for messages that no guard can tell apart: same signer and kind, same facts, same Byzantine messages below.
+    /// One for each way in which acceptors may be exchanged.
+    pub classes: Box<[u64]>,
+    /// Equal for messages that say the same to an observer: signer, kind, ballot, learners; in the same way.
+    pub sayings: Box<[u64]>,
+}
+
+/// Hashes the same on every machine and in every run.
+pub fn hash_of(content: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The messages of a model.
+pub struct Universe {
+    trust: Arc<Trust>,
+    network: NetworkId,
+    place: Place,
+    byzantine: AcceptorSet,
+    permutations: Vec<Permutation>,
+    dag: RwLock<Dag>,
+    numbers: RwLock<HashMap<MessageId, Msg>>,
+    messages: boxcar::Vec<(Said, Ix)>,
+}
+
+impl Universe {
+    /// An empty one, for one instance.
+    pub fn new(
+        trust: Arc<Trust>,
+        network: NetworkId,
+        place: Place,
+        byzantine: AcceptorSet,
+        rules: Rules,
+    ) -> Self {
+        let dag = RwLock::new(Dag::new(trust.clone(), rules));
+        let (numbers, messages) = (RwLock::default(), boxcar::Vec::new());
+        let permutations = permutations(&trust, &byzantine);
+        Universe { trust, network, place, byzantine, permutations, dag, numbers, messages }
+    }
+
+    /// The message called `msg`.
+    pub fn said(&self, msg: Msg) -> &Said {
+        &self.messages[msg as usize].0
+    }
+
+    /// How many messages there are.
+    pub fn len(&self) -> usize {
+        self.messages.count()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of a message, which is added if it is new.
+    ///
+    /// # Panics
+    /// If it is not well-formed: honest acceptors sign no such messages.
+    pub fn number(&self, message: &Arc<Verified<Message>>) -> Msg {
+        if let Some(known) = self.find(&message.id()) {
+            return known;
+        }
+        let mut dag = self.dag.write().expect("no thread panics with the lock");
+        // Somebody else may have been faster.
+        if let Some(known) = self.find(&message.id()) {
+            return known;
+        }
+        let refs = dag.resolve(message).expect("references come first");
+        let ix = dag.insert(message.clone(), refs).expect("what an acceptor signs is well-formed");
+        let node = dag.node(ix);
+        let numbered = |ix: &Ix| ix.index() as Msg;
+        let said = self.describe(
+            message.clone(),
+            node.prev.as_ref().map(numbered),
+            node.refs.iter().map(numbered).collect(),
+            node.facts.clone(),
+            ix.index() as Msg,
+        );
+        let number = self.messages.push((said, ix)) as Msg;
+        assert_eq!(number as usize, ix.index(), "both lists grow together");
+        self.numbers.write().expect("as above").insert(message.id(), number);
+        number
+    }
+
+    fn find(&self, id: &MessageId) -> Option<Msg> {
+        self.numbers.read().expect("no thread panics with the lock").get(id).copied()
+    }
+
+    /// The well-formed reply that a Byzantine acceptor might sign, if it is one.
+    pub fn forge(&self, reply: &Forged) -> Option<Msg> {
+        let at = |msg: &Msg| self.messages[*msg as usize].1;
+        let mut refs: Vec<Msg> = reply.refs.to_vec();
+        refs.sort_unstable_by_key(|msg| self.said(*msg).message.id());
+        let draft = Draft {
+            kind: reply.kind,
+            signer: reply.signer,
+            prev: reply.prev.as_ref().map(at),
+            refs: refs.iter().map(at).collect(),
+        };
+        self.dag.read().expect("no thread panics with the lock").derive(&draft).ok()?;
+        let id = |msg: &Msg| self.said(*msg).message.id();
+        let body = Body::Reply(Reply {
+            kind: reply.kind,
+            acceptor: Acceptor(reply.signer),
+            prev: reply.prev.as_ref().map(id),
+            refs: Refs::new(refs.iter().map(id)),
+        });
+        Some(self.number(&self.sign(body, reply.signer)))
+    }
+
+    /// A message with a signature that nobody checks.
+    pub fn sign(&self, body: Body, signer: AcceptorId) -> Arc<Verified<Message>> {
+        let message = Message { place: self.place.clone(), body };
+        Arc::new(Verified::sign(message, &self.network, signer, &NoSigner))
+    }
+
+    fn describe(
+        &self,
+        message: Arc<Verified<Message>>,
+        prev: Option<Msg>,
+        refs: Box<[Msg]>,
+        facts: Arc<Facts>,
+        number: Msg,
+    ) -> Said {
+        let mut below: Vec<Msg> =
+            refs.iter().flat_map(|msg| self.said(*msg).below.iter().copied()).collect();
+        below.push(number);
+        below.sort_unstable();
+        below.dedup();
+        let (kind, signer) = (message.kind(), message.signer());
+        let is_byzantine = |msg: &&Msg| {
+            **msg != number && {
+                let said = self.said(**msg);
+                said.kind != Kind::OneA && self.byzantine.contains(said.signer)
+            }
+        };
+        let lies: Vec<Msg> = below.iter().filter(is_byzantine).copied().collect();
+        let before = prev.filter(|_| self.byzantine.contains(signer));
+        let class = |(index, permutation): (usize, &Permutation)| {
+            let class_of = |msg: &Msg| self.said(*msg).classes[index];
+            let mut lies: Vec<u64> = lies.iter().map(class_of).collect();
+            lies.sort_unstable();
+            let signer = permutation[signer.index()];
+            hash_of(&(
+                kind,
+                signer,
+                exchanged(&facts, permutation),
+                lies,
+                before.as_ref().map(class_of),
+            ))
+        };
+        let classes = self.permutations.iter().enumerate().map(class).collect();
+        let names = match kind {
+            Kind::TwoA | Kind::TwoB => Some(facts.named),
+            _ => None,
+        };
+        let saying = |permutation: &Permutation| {
+            hash_of(&(kind, permutation[signer.index()], facts.ballot, names))
+        };
+        let sayings = self.permutations.iter().map(saying).collect();
+        Said { message, kind, signer, prev, refs, below: below.into(), facts, classes, sayings }
+    }
+
+    /// What honest acceptors found caught.
+    pub fn all_caught(&self) -> BTreeSet<AcceptorSet> {
+        let honest = |said: &&Said| !self.byzantine.contains(said.signer);
+        let all = self.messages.iter().map(|(_, (said, _))| said).filter(honest);
+        all.map(|said| said.facts.caught).collect()
+    }
+
+    /// The trust model.
+    pub fn trust(&self) -> &Arc<Trust> {
+        &self.trust
+    }
+
+    /// The ways in which acceptors may be exchanged, the identity first.
+    pub fn permutations(&self) -> &[Permutation] {
+        &self.permutations
+    }
+
+    /// The ballot of a message.
+    pub fn ballot(&self, msg: Msg) -> Ballot {
+        self.said(msg).facts.ballot
+    }
+}
+
+/// Facts where acceptors are exchanged.
+fn exchanged(facts: &Facts, permutation: &Permutation) -> Facts {
+    let mut facts = facts.clone();
+    facts.caught = moved(&facts.caught, permutation);
+    for class in &mut facts.classes {
+        class.votes = moved(&class.votes, permutation);
+        class.accepts = moved(&class.accepts, permutation);
+    }
+    facts
+}
+
+/// A reply that a Byzantine acceptor might sign.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Forged {
+    /// Its kind.
+    pub kind: hpaxos_consensus::message::ReplyKind,
+    /// Its signer.
+    pub signer: AcceptorId,
+    /// The previous reply that it names.
+    pub prev: Option<Msg>,
+    /// What it references, `prev` included; ascending.
+    pub refs: Box<[Msg]>,
+}
