@@ -53,6 +53,12 @@ pub struct World {
     /// they do after each message.
     #[arg(long, value_name = "N", default_value_t = 0)]
     crashes: u8,
+    /// How often acceptors lose their stores; in the faithful mode.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    amnesias: u8,
+    /// Holds each message against the definitions, taken literally.
+    #[arg(long)]
+    definitions: bool,
     /// Which steps there are.
     #[arg(long, value_enum, default_value_t = Mode::Reduced)]
     mode: Mode,
@@ -133,6 +139,8 @@ impl World {
             setup = setup.with_sends(if sends == 3 { Sends::Three } else { Sends::Four });
         }
         setup.crashes = self.crashes;
+        setup.amnesias = self.amnesias;
+        setup.definitions = self.definitions;
         setup.liveness = self.liveness;
         let traitors = match &self.traitors {
             Some(names) => named(&setup, names)?,

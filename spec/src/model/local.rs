@@ -9,7 +9,8 @@ use super::universe::{Msg, Said, Universe, hash_of};
 use crate::properties::Property;
 use hpaxos_consensus::message::{Kind, Message, NoSigner, Packet, Refs, Verified};
 use hpaxos_consensus::{
-    Config, Effects, Engine, Fault, Instance, Judgement, Peer, Record, Round, SlotEvent, ValueHash,
+    Config, Effects, Engine, Fault, Instance, Judgement, Peer, Record, Round, Sends, SlotEvent,
+    ValueHash,
 };
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
 use std::collections::{BTreeSet, HashMap};
@@ -29,6 +30,8 @@ pub enum Happening {
     Answer,
     /// It crashes, and comes back with what it has stored.
     Restart,
+    /// It loses its store, comes back, and hears first what it said itself.
+    Forget,
 }
 
 /// A state that an acceptor can be in.
@@ -240,7 +243,11 @@ impl Locals {
         for (index, count) in self.fired.iter().enumerate() {
             count.fetch_add(out.fired >> index & 1, Ordering::Relaxed);
         }
-        past.take_note(&self.universe, before.owner, &out, &self.setup.byzantine);
+        if event == Happening::Forget {
+            past.stored.clear();
+            out.faults.clear();
+        }
+        past.take_note(&self.universe, before.owner, &out, &self.setup);
         let silent = past.chain.len() == before.chain.len() && past.flaw.is_none();
         if event == Happening::Answer && silent {
             return None;
@@ -281,6 +288,17 @@ impl Locals {
                 instance
             }
             Happening::Restart => self.recovered(owner, stored, out),
+            Happening::Forget => {
+                let mut instance = self.recovered(owner, &[], out);
+                for msg in stored {
+                    let message = self.heard_by(owner, *msg);
+                    let from = Peer::Acceptor(message.signer());
+                    let hint = Refs::default();
+                    instance.handle(SlotEvent::Message { from, message, hint }, out);
+                }
+                while instance.handle_of(&SlotEvent::Settle, self.take_in, out) {}
+                instance
+            }
         }
     }
 
@@ -396,13 +414,9 @@ struct Past {
 
 impl Past {
     /// Takes note of what the engine wants done, in the order of the lanes.
-    fn take_note(
-        &mut self,
-        universe: &Universe,
-        owner: AcceptorId,
-        out: &Effects,
-        byzantine: &AcceptorSet,
-    ) {
+    fn take_note(&mut self, universe: &Universe, owner: AcceptorId, out: &Effects, setup: &Setup) {
+        let phases = if setup.trust.sends() == Sends::Three { 1 } else { 2 };
+        let replies_max = 1 + phases * setup.trust.learners().len();
         for record in &out.store {
             if let Record::Messages { messages, .. } = record {
                 self.stored.extend(messages.iter().map(|message| universe.number(message)));
@@ -423,7 +437,18 @@ impl Past {
             if said.prev != self.chain.last().copied() {
                 self.fail(Property::OneChain, || format!("{owner:?} signs two replies after one"));
             }
+            if said.differs {
+                self.fail(Property::WellFormedness, || {
+                    format!("the definitions say something else of a {} of {owner:?}", said.kind)
+                });
+            }
             self.chain.push(msg);
+            let of_ballot = self.chain.iter().map(|msg| universe.ballot(*msg));
+            if of_ballot.filter(|ballot| *ballot == said.facts.ballot).count() > replies_max {
+                self.fail(Property::BoundedMemory, || {
+                    format!("{owner:?} replies to a ballot more than {replies_max} times")
+                });
+            }
             let on_disk = |msg: &Msg| self.stored.binary_search(msg).is_ok();
             if !said.below.iter().all(on_disk) {
                 self.fail(Property::Durability, || {
@@ -433,7 +458,7 @@ impl Past {
         }
         for fault in &out.faults {
             match fault {
-                Fault::Proven(evidence) if !byzantine.contains(evidence.acceptor()) => {
+                Fault::Proven(evidence) if !setup.byzantine.contains(evidence.acceptor()) => {
                     let whom = evidence.acceptor();
                     self.fail(Property::Evidence, || format!("evidence against {whom:?}"));
                 }

@@ -90,6 +90,7 @@ impl Continuations {
 pub struct State {
     pattern: u8,
     crashes: u8,
+    amnesias: u8,
     /// Of each honest acceptor, in order, its state.
     honest: Box<[LocalId]>,
     /// What Byzantine acceptors signed.
@@ -133,14 +134,7 @@ pub enum Step {
 impl Engines {
     /// The model of a set-up.
     pub fn new(setup: Setup) -> Self {
-        let place = setup.setting.place(setup.slot);
-        let universe = Arc::new(Universe::new(
-            setup.trust.clone(),
-            setup.setting.network,
-            place,
-            setup.byzantine,
-            setup.rules,
-        ));
+        let universe = Arc::new(Universe::new(&setup));
         let schedule = setup.trust.schedule();
         let proposal = |(round, value): (usize, &_)| {
             let round = Round(round as u64);
@@ -258,7 +252,7 @@ impl Engines {
     fn key(&self, state: &State) -> u64 {
         let sum = |keys: &mut dyn Iterator<Item = u64>| keys.fold(0, u64::wrapping_add);
         let (old, new) = state.lies.split_at(state.lies.len() - usize::from(state.fresh));
-        let frame = (state.pattern, state.crashes);
+        let frame = (state.pattern, state.crashes, state.amnesias);
         if self.setup.mode == Mode::Faithful {
             let honest = state.honest.iter().map(|id| self.locals.get(*id).identity);
             let id = |msg: &Msg| hash_of(&self.universe.said(*msg).message.id());
@@ -313,13 +307,12 @@ impl Engines {
                 steps.push(Step::Honest { place, events: vec![event], from: id, to });
             }
         }
-        if state.crashes < self.setup.crashes
-            && let Some(to) = self.locals.after(id, Happening::Restart)
-            && to != id
-        {
-            let events = vec![Happening::Restart];
-            steps.push(Step::Honest { place, events, from: id, to });
-        }
+        let mut fall = |event: Happening, most: u8, so_far: u8| {
+            let to = self.locals.after(id, event).filter(|to| so_far < most && *to != id);
+            steps.extend(to.map(|to| Step::Honest { place, events: vec![event], from: id, to }));
+        };
+        fall(Happening::Restart, self.setup.crashes, state.crashes);
+        fall(Happening::Forget, self.setup.amnesias, state.amnesias);
     }
 
     /// Takes in whatever there may be, silently, as far as it makes a difference, and from each state reached so goes on to a
@@ -424,7 +417,8 @@ impl Model for Engines {
         let honest: Box<[_]> = honest.map(|one| self.locals.fresh(one)).collect();
         let state = |pattern| {
             let (honest, lies) = (honest.clone(), Box::default());
-            let mut state = State { pattern, crashes: 0, honest, lies, fresh: 0, key: 0 };
+            let mut state =
+                State { pattern, crashes: 0, amnesias: 0, honest, lies, fresh: 0, key: 0 };
             state.key = self.key(&state);
             state
         };
@@ -455,9 +449,8 @@ impl Model for Engines {
             Step::Honest { place, events, to, .. } => {
                 next.honest[place] = to;
                 next.fresh = 0;
-                if self.setup.mode == Mode::Faithful && events == [Happening::Restart] {
-                    next.crashes += 1;
-                }
+                next.crashes += u8::from(events == [Happening::Restart]);
+                next.amnesias += u8::from(events == [Happening::Forget]);
             }
             Step::Lie(msg) => {
                 let mut lies = next.lies.to_vec();

@@ -32,6 +32,10 @@ pub struct Setup {
     pub lies: usize,
     /// Crashes of honest acceptors, from which they recover.
     pub crashes: u8,
+    /// Stores that honest acceptors lose; in the faithful mode.
+    pub amnesias: u8,
+    /// Whether each message is held against the definitions, taken literally.
+    pub definitions: bool,
     /// Whether each state is asked whether live learners decide in time from there on.
     pub liveness: bool,
     /// Honest acceptors that are down from then on.
@@ -75,6 +79,8 @@ impl Setup {
             byzantine: AcceptorSet::EMPTY,
             lies: 0,
             crashes: 0,
+            amnesias: 0,
+            definitions: false,
             liveness: false,
             stopped: AcceptorSet::EMPTY,
             mode,

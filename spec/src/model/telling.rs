@@ -76,6 +76,7 @@ impl Engines {
                             let _ = write!(text, " takes {}", self.short(*msg));
                         }
                         Happening::Restart if events.len() == 1 => text.push_str(" restarts"),
+                        Happening::Forget => text.push_str(" loses its store"),
                         Happening::Restart | Happening::Answer => {}
                     }
                 }

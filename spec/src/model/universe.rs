@@ -1,14 +1,17 @@
 //! All messages that occur in any state of a model, each once, with what the engine derives of it.
 
+use super::setup::Setup;
 use super::symmetry::{Permutation, moved, permutations};
+use crate::naive::trust as naive;
+use crate::replay::oracle::{Derived, Oracle};
 use hpaxos_consensus::dag::{Dag, Ix};
 use hpaxos_consensus::message::{Acceptor, Body, Kind, Message, NoSigner, Refs, Reply, Verified};
-use hpaxos_consensus::rules::{Draft, Facts, Rules};
-use hpaxos_consensus::{Ballot, MessageId, NetworkId, Place, Trust};
+use hpaxos_consensus::rules::{Draft, Facts};
+use hpaxos_consensus::{Ballot, MessageId, NetworkId, Place, Sends, Trust};
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 /// A message of the universe. References have lower numbers.
 pub type Msg = u32;
@@ -29,6 +32,8 @@ pub struct Said {
     pub below: Box<[Msg]>,
     /// What the engine derives of it.
     pub facts: Arc<Facts>,
+    /// Whether the definitions say something else of it.
+    pub differs: bool,
     /// Equal for messages that no guard can tell apart: same signer and kind, same facts, same Byzantine messages below.
     /// One for each way in which acceptors may be exchanged.
     pub classes: Box<[u64]>,
@@ -50,6 +55,7 @@ pub struct Universe {
     place: Place,
     byzantine: AcceptorSet,
     permutations: Vec<Permutation>,
+    oracle: Option<Mutex<Oracle<'static>>>,
     dag: RwLock<Dag>,
     numbers: RwLock<HashMap<MessageId, Msg>>,
     messages: boxcar::Vec<(Said, Ix)>,
@@ -57,17 +63,19 @@ pub struct Universe {
 
 impl Universe {
     /// An empty one, for one instance.
-    pub fn new(
-        trust: Arc<Trust>,
-        network: NetworkId,
-        place: Place,
-        byzantine: AcceptorSet,
-        rules: Rules,
-    ) -> Self {
-        let dag = RwLock::new(Dag::new(trust.clone(), rules));
-        let (numbers, messages) = (RwLock::default(), boxcar::Vec::new());
-        let permutations = permutations(&trust, &byzantine);
-        Universe { trust, network, place, byzantine, permutations, dag, numbers, messages }
+    pub fn new(setup: &Setup) -> Self {
+        let (trust, byzantine) = (setup.trust.clone(), setup.byzantine);
+        Universe {
+            network: setup.setting.network,
+            place: setup.setting.place(setup.slot),
+            permutations: permutations(&trust, &byzantine),
+            oracle: setup.definitions.then(|| Mutex::new(oracle(setup))),
+            dag: RwLock::new(Dag::new(trust.clone(), setup.rules)),
+            numbers: RwLock::default(),
+            messages: boxcar::Vec::new(),
+            trust,
+            byzantine,
+        }
     }
 
     /// The message called `msg`.
@@ -102,8 +110,10 @@ impl Universe {
         let ix = dag.insert(message.clone(), refs).expect("what an acceptor signs is well-formed");
         let node = dag.node(ix);
         let numbered = |ix: &Ix| ix.index() as Msg;
+        let differs = self.differs(message, &node.facts);
         let said = self.describe(
             message.clone(),
+            differs,
             node.prev.as_ref().map(numbered),
             node.refs.iter().map(numbered).collect(),
             node.facts.clone(),
@@ -147,9 +157,22 @@ impl Universe {
         Arc::new(Verified::sign(message, &self.network, signer, &NoSigner))
     }
 
+    /// Whether the definitions say something else of a message than the engine.
+    fn differs(&self, message: &Verified<Message>, facts: &Facts) -> bool {
+        let Some(oracle) = &self.oracle else { return false };
+        let mut oracle = oracle.lock().expect("no thread panics with the lock");
+        let named = self.trust.members_of(facts.named).iter().map(|one| one.index());
+        let derived = Derived {
+            ballot: (facts.ballot.round.0, facts.ballot.value),
+            learners: named.collect(),
+        };
+        oracle.add(message) != Some(derived)
+    }
+
     fn describe(
         &self,
         message: Arc<Verified<Message>>,
+        differs: bool,
         prev: Option<Msg>,
         refs: Box<[Msg]>,
         facts: Arc<Facts>,
@@ -191,7 +214,18 @@ impl Universe {
             hash_of(&(kind, permutation[signer.index()], facts.ballot, names))
         };
         let sayings = self.permutations.iter().map(saying).collect();
-        Said { message, kind, signer, prev, refs, below: below.into(), facts, classes, sayings }
+        Said {
+            message,
+            differs,
+            kind,
+            signer,
+            prev,
+            refs,
+            below: below.into(),
+            facts,
+            classes,
+            sayings,
+        }
     }
 
     /// What honest acceptors found caught.
@@ -215,6 +249,13 @@ impl Universe {
     pub fn ballot(&self, msg: Msg) -> Ballot {
         self.said(msg).facts.ballot
     }
+}
+
+/// The definitions, for one instance. They borrow their trust model, which therefore stays for good: it is small.
+fn oracle(setup: &Setup) -> Oracle<'static> {
+    let sends = if setup.trust.sends() == Sends::Three { 3 } else { 4 };
+    let trust = naive::Trust::of_log(setup.trust.log()).with_sends(sends);
+    Oracle::new(Box::leak(Box::new(trust)), setup.patterns.iter().flatten().copied().collect())
 }
 
 /// Facts where acceptors are exchanged.

@@ -7,7 +7,7 @@
 
 mod graph;
 mod messages;
-mod oracle;
+pub mod oracle;
 mod rerun;
 
 use crate::naive::trust::Trust as NaiveTrust;
