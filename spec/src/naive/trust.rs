@@ -123,6 +123,12 @@ impl Trust {
         self.learners.iter().copied().filter(covered).collect()
     }
 
+    /// The same with another number of sends.
+    #[must_use]
+    pub fn with_sends(self, sends: u8) -> Self {
+        Trust { sends, ..self }
+    }
+
     /// How many sends a decision takes.
     pub fn sends(&self) -> u8 {
         self.sends
