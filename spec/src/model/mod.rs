@@ -28,7 +28,9 @@ pub mod observer;
 pub mod setup;
 pub mod symmetry;
 pub mod telling;
+pub mod trace;
 pub mod universe;
+pub mod witness;
 
 use crate::properties::Property as Sentence;
 use forgery::Forgery;
@@ -188,11 +190,7 @@ impl Engines {
         let allowed = |seen: &&Arc<Seen>| seen.flaw.is_none() && values(seen).len() > 1;
         let caught: BTreeSet<_> = self.universe.all_caught();
         let trust = &self.setup.trust;
-        let disconnects = |caught: &AcceptorSet| {
-            let learners = trust.learners();
-            let left = trust.log().connections(caught);
-            learners.iter().any(|l| left.connected(l) != trust.all_safe().connected(l))
-        };
+        let disconnects = |caught: &AcceptorSet| witness::disconnects(trust, caught);
         BTreeMap::from([
             ("first-ballot-decided", decided(0)),
             ("last-ballot-decided", decided(last)),
