@@ -20,11 +20,13 @@
 //!
 //! Where the faithful mode finishes, tests compare what can be observed in both.
 
+pub mod diagram;
 pub mod explore;
 pub mod forgery;
 pub mod knowledge;
 pub mod local;
 pub mod observer;
+pub mod page;
 pub mod setup;
 pub mod symmetry;
 pub mod telling;
