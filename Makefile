@@ -20,10 +20,11 @@ endif
 CARGO_DENY := 0.20.2
 TYPOS := 1.52.0
 CARGO_FUZZ := 0.13.1
+MDBOOK := 0.5.4
 # Of 2026-05-19. libFuzzer's flags are not in stable compilers.
 NIGHTLY := nightly-2026-05-20
 
-.PHONY: help setup setup-clocks test testnet install programs archive ci format clippy docs deny typos audit long soak bench fuzz tools
+.PHONY: help setup setup-clocks test testnet install programs archive ci format clippy docs deny typos audit long soak bench fuzz book tools
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1|/' | column -t -s '|'
@@ -119,6 +120,12 @@ fuzz: setup $(TOOLS)/bin/cargo-fuzz ## Fuzz FUZZ_TARGETS (default all decoders) 
 	        -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048; \
 	done
 
+# mdBook builds a book of what is left where a file is missing, and says nothing of a missing anchor: the test does.
+book: $(TOOLS)/bin/mdbook ## Build the specification, spec/book, into target/book.
+	cargo test --locked -p hpaxos-spec --test book
+	mdbook build spec/book --dest-dir $(abspath $(TARGET))/book 2>&1 | tee $(TARGET)/book.log
+	! grep -E '^ *(WARN|ERROR)' $(TARGET)/book.log
+
 tools: $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/typos
 
 # Unoptimised: they run for a second and would take minutes more to build.
@@ -130,3 +137,6 @@ $(TOOLS)/bin/typos:
 
 $(TOOLS)/bin/cargo-fuzz:
 	cargo install --debug --locked --root $(TOOLS) --target-dir $(CACHE)/tools-target cargo-fuzz --version $(CARGO_FUZZ)
+
+$(TOOLS)/bin/mdbook:
+	cargo install --debug --locked --root $(TOOLS) --target-dir $(CACHE)/tools-target mdbook --version $(MDBOOK)

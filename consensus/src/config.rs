@@ -8,6 +8,7 @@ use hpaxos_learner_graph::{AcceptorId, LearnerSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+// ANCHOR: config
 /// What a replica is told when it is made.
 #[derive(Clone)]
 pub struct Config {
@@ -38,6 +39,7 @@ pub struct Config {
     /// The rules: the protocol's.
     pub rules: Rules,
 }
+// ANCHOR_END: config
 
 /// Whether a node's store is what it was when it stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

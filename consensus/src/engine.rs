@@ -13,6 +13,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+// ANCHOR: guard
 /// A question about an event in a state: its name, and the action if it is time for it.
 pub struct Guard<E: Engine + ?Sized> {
     /// As it is called in traces and transcripts.
@@ -20,7 +21,9 @@ pub struct Guard<E: Engine + ?Sized> {
     /// The question; it changes nothing.
     pub ask: fn(&E, &E::Event) -> Option<E::Action>,
 }
+// ANCHOR_END: guard
 
+// ANCHOR: engine
 /// Local state with guarded actions.
 pub trait Engine: 'static {
     /// What can happen to it.
@@ -54,7 +57,9 @@ pub trait Engine: 'static {
         acted
     }
 }
+// ANCHOR_END: engine
 
+// ANCHOR: effects
 /// What an engine wants done, by lanes. The driver's contract: step while events wait, commit `store` with one sync, then
 /// release the other lanes.
 #[must_use]
@@ -78,6 +83,7 @@ pub struct Effects {
     /// The guards of [`crate::Instance`] that let an action pass: bit i is the i-th.
     pub fired: u64,
 }
+// ANCHOR_END: effects
 
 impl Effects {
     /// Empties all lanes, keeping their memory.
@@ -130,6 +136,7 @@ pub struct Timer {
     pub kind: TimerKind,
 }
 
+// ANCHOR: timer_kinds
 /// What ends with a timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TimerKind {
@@ -144,6 +151,7 @@ pub enum TimerKind {
     /// The wait for missing messages and values.
     Fetch,
 }
+// ANCHOR_END: timer_kinds
 
 /// A learner decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -156,6 +164,7 @@ pub struct Decision {
     pub ballot: Ballot,
 }
 
+// ANCHOR: requests
 /// What only the driver can get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Request {
@@ -188,7 +197,9 @@ pub enum Request {
         slot: Slot,
     },
 }
+// ANCHOR_END: requests
 
+// ANCHOR: faults
 /// What somebody did wrong, or what this node must know about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -240,3 +251,4 @@ pub enum Fault {
         second: ValueHash,
     },
 }
+// ANCHOR_END: faults

@@ -14,6 +14,7 @@ pub struct Evidence {
     pub messages: [Arc<Verified<Message>>; 2],
 }
 
+// ANCHOR: evidence_kind
 /// What evidence proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EvidenceKind {
@@ -22,6 +23,7 @@ pub enum EvidenceKind {
     /// Two proposals in one round.
     DoubleProposal,
 }
+// ANCHOR_END: evidence_kind
 
 impl EvidenceKind {
     /// As in the API.

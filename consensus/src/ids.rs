@@ -121,6 +121,7 @@ counter! {
     Epoch(u32)
 }
 
+// ANCHOR: ballot
 /// Round, then value hash: two values never share a ballot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ballot {
@@ -129,6 +130,7 @@ pub struct Ballot {
     /// The value that its 1a proposes.
     pub value: ValueHash,
 }
+// ANCHOR_END: ballot
 
 /// 16 hex digits of the round, a dash, and the value's hash: sorts as a string.
 impl fmt::Display for Ballot {

@@ -5,6 +5,7 @@
 //! simulator and the model checker drive the same code.
 //!
 //! ```text
+// ANCHOR: flow
 //!   Packet::open          Replica                     Instance: one slot
 //!   hash, signature ──▶ log, epoch, window ──▶ inbox: references here? ──▶ Dag: facts derived once
 //!   (off its thread)      slots open and close       else they are asked for      │ received
@@ -13,6 +14,7 @@
 //!   │  Effects, by lanes: store first, with one sync;                learners: count, decide
 //!   └▶ then send, timers, decided, faults, requests                  proposer: choose, propose
 //!                                                                    rounds: wait, move on
+// ANCHOR_END: flow
 //! ```
 //!
 //! A driver lets [`Replica::handle`] look at each [`Event`] that waits, calls [`Replica::settle`], commits
@@ -48,6 +50,7 @@
 //!
 //! # Deviations from the papers
 //!
+// ANCHOR: deviations
 //! 1. A ballot is (round, value hash), so two values never share one: an equivocating proposer makes two ballots, and
 //!    evidence.
 //! 2. A soft lock for k lets go when an overtaker names a learner in connected(k, x), a hard lock, for l, when one names a
@@ -71,6 +74,7 @@
 //!     propose, vote and store as fast as it can count. Termination waits for less than half a round more.
 //! 11. A proposer whose slots waited in vain, or to which the link is down, is waited for only briefly in the first turn of
 //!     its next slots. In later turns it is waited for like anybody else, so termination waits for one turn more at most.
+// ANCHOR_END: deviations
 //!
 //! # What it relies on
 //!

@@ -8,6 +8,7 @@ use hpaxos_learner_graph::{LEARNERS_MAX, LearnerId};
 use std::io;
 use std::sync::Arc;
 
+// ANCHOR: record
 /// One thing that a node must not forget. Records are stored in order; those of one driver turn in one atomic write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
@@ -55,6 +56,7 @@ pub enum Record {
         through: Slot,
     },
 }
+// ANCHOR_END: record
 
 /// A record as it is stored.
 #[derive(BorshSerialize, BorshDeserialize)]

@@ -89,6 +89,7 @@ pub struct TrustError(String);
 pub const EFFORT_STEPS: u64 = 500_000_000;
 
 impl Trust {
+    // ANCHOR: new
     /// Works out the trust model of `log`.
     ///
     /// # Errors
@@ -115,6 +116,7 @@ impl Trust {
         let all_safe = log.connections(&AcceptorSet::EMPTY);
         Ok(Trust { log, sends, classes, covers, acceptors, schedule, all_safe })
     }
+    // ANCHOR_END: new
 
     /// The same with another number of sends than the graph needs: for models, which show why it needs them.
     #[must_use]
@@ -184,10 +186,12 @@ impl Trust {
         self.log.is_quorum(self.classes[class].first, set)
     }
 
+    // ANCHOR: is_blocking
     /// Whether `set` hits every quorum of `learner`: without it, none is left.
     pub fn is_blocking(&self, learner: LearnerId, set: &AcceptorSet) -> bool {
         !self.log.is_quorum(learner, &self.log.members(learner).difference(set))
     }
+    // ANCHOR_END: is_blocking
 
     /// `covers(l, k)` for the learners l of `class`, as classes.
     pub fn covers(&self, class: usize, k: LearnerId) -> ClassSet {
@@ -276,6 +280,7 @@ impl Schedule {
         self.at(slot, round).1
     }
 
+    // ANCHOR: schedule_at
     /// i = slot + round; target = learners[i mod L]; proposer = members(target)[(i / L) mod |members(target)|].
     fn at(&self, slot: Slot, round: Round) -> (LearnerId, AcceptorId) {
         let i = u128::from(slot.0) + u128::from(round.0);
@@ -283,4 +288,5 @@ impl Schedule {
         let (learner, members) = &self.targets[(i % count) as usize];
         (*learner, members[((i / count) % members.len() as u128) as usize])
     }
+    // ANCHOR_END: schedule_at
 }

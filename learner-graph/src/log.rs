@@ -132,6 +132,7 @@ impl Log {
         self.relevant
     }
 
+    // ANCHOR: connections
     /// Which learners are connected when `caught` are proven Byzantine (TLA+ `Con`; entangled, if `caught` are all the
     /// Byzantine ones). O(edges × n).
     pub fn connections(&self, caught: &AcceptorSet) -> Connections {
@@ -151,6 +152,7 @@ impl Log {
         }
         connections
     }
+    // ANCHOR_END: connections
 }
 
 /// Asks a question of the links' conditions, in turn. The links of a levelled log share one condition: it is asked once.

@@ -64,6 +64,7 @@ impl Property {
         }
     }
 
+    // ANCHOR: sentence
     /// What must be true.
     pub fn sentence(self) -> &'static str {
         match self {
@@ -105,6 +106,7 @@ impl Property {
             Property::Assertions => "The engine's own assertions hold.",
         }
     }
+    // ANCHOR_END: sentence
 }
 
 /// A property that does not hold.

@@ -42,6 +42,7 @@ impl NetworkProperty {
         }
     }
 
+    // ANCHOR: sentence
     /// What must be true.
     pub fn sentence(self) -> &'static str {
         match self {
@@ -59,6 +60,7 @@ impl NetworkProperty {
             NetworkProperty::Accused => "Nobody is accused who is not Byzantine.",
         }
     }
+    // ANCHOR_END: sentence
 }
 
 /// What came of a property.

@@ -1,9 +1,11 @@
 //! Who forked: `caught`, without walking the past.
 //!
+// ANCHOR: theory
 //! A signer's replies form a chain along `prev`; once two share a `prev`, a tree. Two replies of one signer below x have
 //! equal `prev` somewhere at or below them iff neither is on the other's chain. So `caught(x)` is what the references
 //! have caught, and each signer whose highest replies below two references are on different branches. Only signers that
 //! forked somewhere in the DAG can be meant; for these, and no others, the highest reply below each message is kept.
+// ANCHOR_END: theory
 
 use super::{Ix, Node};
 use crate::rules::{Draft, Mutant, Rules};
@@ -57,6 +59,7 @@ impl Chains {
         self.last[acceptor.index()]
     }
 
+    // ANCHOR: caught
     /// `caught(x)` for a draft x (TLA+ `Caught`).
     pub fn caught(&self, nodes: &[Node], draft: &Draft, rules: Rules) -> AcceptorSet {
         let refs = draft.refs.iter().map(|ix| &nodes[ix.index()]);
@@ -81,7 +84,9 @@ impl Chains {
         }
         caught
     }
+    // ANCHOR_END: caught
 
+    // ANCHOR: is_one_chain
     /// Whether all replies of `signer` at and below the draft are one chain.
     fn is_one_chain(
         &self,
@@ -100,6 +105,7 @@ impl Chains {
         }
         signer != draft.signer || top == draft.prev
     }
+    // ANCHOR_END: is_one_chain
 
     /// Whether the draft follows the only last reply of its signer: then it forks nothing.
     fn extends(&self, draft: &Draft) -> bool {

@@ -159,6 +159,7 @@ impl Dag {
         self.needed.unneeded(acceptor)
     }
 
+    // ANCHOR: derive
     /// Derives what a reply with these references would be, without adding it.
     ///
     /// # Errors
@@ -167,6 +168,7 @@ impl Dag {
         let caught = self.chains.caught(&self.nodes, draft, self.rules);
         well_formed(&self.trust, self.rules, &self.nodes, draft, caught)
     }
+    // ANCHOR_END: derive
 
     /// Where the references of a message are.
     ///
@@ -245,6 +247,7 @@ impl Dag {
         ix
     }
 
+    // ANCHOR: closure
     /// Everything at and below `roots` that `known` does not hold of, references first. Nothing below what `known` holds
     /// of is looked at.
     pub fn closure(&self, roots: &[Ix], known: impl Fn(Ix) -> bool) -> Vec<Ix> {
@@ -262,4 +265,5 @@ impl Dag {
         closure.sort_unstable();
         closure
     }
+    // ANCHOR_END: closure
 }

@@ -19,6 +19,7 @@ impl Needed {
         self.unneeded[acceptor.index()]
     }
 
+    // ANCHOR: add
     /// Takes note of the last node. Each node is marked once, so this costs no more than the references there are.
     pub fn add(&mut self, nodes: &[Node], ix: Ix) {
         let node = &nodes[ix.index()];
@@ -33,4 +34,5 @@ impl Needed {
             }
         }
     }
+    // ANCHOR_END: add
 }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 /// 1a's of one round that an acceptor takes in of its own choice.
 const PROPOSALS_OF_CHOICE_MAX: u8 = 2;
 
+// ANCHOR: state
 /// What an acceptor has taken in, and said.
 #[derive(Clone, Debug)]
 pub(super) struct Acceptor {
@@ -46,6 +47,7 @@ pub(super) struct Acceptor {
     /// Signs nothing.
     silent: bool,
 }
+// ANCHOR_END: state
 
 impl Acceptor {
     pub fn new(me: AcceptorId) -> Self {
@@ -119,6 +121,7 @@ impl Acceptor {
         unstored.into_iter().map(|ix| dag.node(ix).message.clone()).collect()
     }
 
+    // ANCHOR: take
     /// Takes in one message, all of whose references are taken in.
     fn take(&mut self, dag: &Dag, ix: Ix) {
         let node = dag.node(ix);
@@ -140,26 +143,34 @@ impl Acceptor {
             self.caught.insert(signer);
         }
     }
+    // ANCHOR_END: take
 }
 
+// ANCHOR: may_take_in
 /// Whether something of the DAG may be ready to be taken in.
 pub(super) fn may_take_in(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let acceptor = instance.acceptor.as_ref()?;
     let ready = matches!(event, SlotEvent::Settle) && acceptor.stirred;
     (ready && !acceptor.pending.is_empty()).then_some(Action::TakeIn)
 }
+// ANCHOR_END: may_take_in
 
+// ANCHOR: may_accept
 /// Whether a 2a is due: well-formed, with what was taken in so far.
 pub(super) fn may_accept(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     may_reply(instance, event, ReplyKind::TwoA)
 }
+// ANCHOR_END: may_accept
 
+// ANCHOR: may_commit
 /// Whether a 2b is due.
 pub(super) fn may_commit(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let four = instance.config.trust.sends() == Sends::Four;
     if four { may_reply(instance, event, ReplyKind::TwoB) } else { None }
 }
+// ANCHOR_END: may_commit
 
+// ANCHOR: may_reply
 fn may_reply(instance: &Instance, event: &SlotEvent, kind: ReplyKind) -> Option<Action> {
     let acceptor = instance.acceptor.as_ref()?;
     let asked = matches!(event, SlotEvent::Settle) && acceptor.news && !acceptor.silent;
@@ -173,7 +184,9 @@ fn may_reply(instance: &Instance, event: &SlotEvent, kind: ReplyKind) -> Option<
     let facts = instance.dag.derive(&draft).ok()?;
     Some(Action::Reply(draft, facts))
 }
+// ANCHOR_END: may_reply
 
+// ANCHOR: may_stop_waiting
 /// A 1a whose proposer's knowledge did not come in time is answered without it.
 pub(super) fn may_stop_waiting(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let SlotEvent::Timer(TimerKind::Hint(round)) = event else { return None };
@@ -181,13 +194,16 @@ pub(super) fn may_stop_waiting(instance: &Instance, event: &SlotEvent) -> Option
     let waits = |ix: &Ix| instance.dag.node(*ix).facts.ballot.round <= *round;
     acceptor.hints.keys().any(waits).then_some(Action::StopWaiting(*round))
 }
+// ANCHOR_END: may_stop_waiting
 
+// ANCHOR: may_judge
 /// A value was judged.
 pub(super) fn may_judge(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let SlotEvent::Value { value, judgement } = event else { return None };
     let news = !instance.values.contains_key(value);
     news.then_some(Action::Judge(*value, *judgement))
 }
+// ANCHOR_END: may_judge
 
 impl Acceptor {
     /// Whether a 2a or 2b would name somebody new: nearly always it would not, and this is quicker to say than to derive.
@@ -214,6 +230,7 @@ impl Acceptor {
         })
     }
 
+    // ANCHOR: draft
     /// What a reply would be now.
     fn draft(&self, dag: &Dag, kind: ReplyKind, proposal: Option<Ix>) -> Draft {
         let mut refs = self.recent.clone();
@@ -223,9 +240,11 @@ impl Acceptor {
         refs.sort_unstable_by_key(|ix| dag.node(*ix).message.id());
         Draft { kind, signer: self.me, prev: self.last, refs: refs.into() }
     }
+    // ANCHOR_END: draft
 }
 
 impl Instance {
+    // ANCHOR: take_in
     /// Takes in whatever is ready, unit by unit, and answers the 1a's among it.
     pub(super) fn take_in(&mut self, out: &mut Effects) {
         let Some(acceptor) = &mut self.acceptor else { return };
@@ -248,7 +267,9 @@ impl Instance {
             self.take_unit(ix, &blocked, out);
         }
     }
+    // ANCHOR_END: take_in
 
+    // ANCHOR: take_unit
     /// Takes in a message with what below it is missing, references first, if the acceptor wants it of its own choice.
     fn take_unit(&mut self, root: Ix, blocked: &BTreeSet<Ix>, out: &mut Effects) {
         let Some(acceptor) = &mut self.acceptor else { return };
@@ -277,7 +298,9 @@ impl Instance {
             self.vote(ix, out);
         }
     }
+    // ANCHOR_END: take_unit
 
+    // ANCHOR: vote
     /// Answers a 1a, if its value is valid, no 1a of its round was answered before, and a 1b for it is well-formed: else it
     /// is stale, and becomes known unanswered.
     fn vote(&mut self, proposal: Ix, out: &mut Effects) {
@@ -298,7 +321,9 @@ impl Instance {
             acceptor.recent.insert(proposal);
         }
     }
+    // ANCHOR_END: vote
 
+    // ANCHOR: reply
     /// Signs, stores and sends a reply, and takes it in.
     pub(super) fn reply(&mut self, draft: Draft, facts: Facts, out: &mut Effects) {
         let Some(acceptor) = &mut self.acceptor else { return };
@@ -337,6 +362,7 @@ impl Instance {
         self.rounds.hear(me, round);
         self.arrive(ix, out);
     }
+    // ANCHOR_END: reply
 
     /// Stores what is not on disk yet, for the time when this slot is not in memory.
     pub(crate) fn store_rest(&mut self, out: &mut Effects) {
@@ -351,6 +377,7 @@ impl Instance {
         }
     }
 
+    // ANCHOR: publish
     /// Stores and sends an own proposal.
     pub(super) fn publish(&mut self, ix: Ix, out: &mut Effects) {
         let slot = self.place.slot;
@@ -364,7 +391,9 @@ impl Instance {
         out.send.push((Target::All, Packet::Message(message, hint)));
         self.arrive(ix, out);
     }
+    // ANCHOR_END: publish
 
+    // ANCHOR: is_ripe
     /// Whether a 1a may be taken in. Nothing above one that is not ripe is: taking in a vote before answering its 1a would
     /// cost the own vote.
     fn is_ripe(&self, ix: Ix) -> bool {
@@ -378,6 +407,7 @@ impl Instance {
         let hints = self.acceptor.as_ref().and_then(|acceptor| acceptor.hints.get(&ix));
         judged && hints.into_iter().flatten().all(|id| self.dag.find(id).is_some())
     }
+    // ANCHOR_END: is_ripe
 
     /// What the proposer of a 1a had taken in, as far as it is here.
     fn hinted(&self, proposal: Ix) -> Vec<Ix> {
@@ -385,6 +415,7 @@ impl Instance {
         hints.into_iter().flatten().filter_map(|id| self.dag.find(id)).collect()
     }
 
+    // ANCHOR: wait_for_hint
     /// Before a 1a is answered, what its proposer had taken in is waited for.
     pub(super) fn wait_for_hint(&mut self, ix: Ix, from: Peer, hint: &Refs, out: &mut Effects) {
         let Some(acceptor) = &mut self.acceptor else { return };
@@ -402,14 +433,18 @@ impl Instance {
         let timer = Timer { slot: self.place.slot, kind: TimerKind::Hint(round) };
         out.timers.push((timer, patience..patience * 11 / 10));
     }
+    // ANCHOR_END: wait_for_hint
 
+    // ANCHOR: stop_waiting
     pub(super) fn stop_waiting(&mut self, round: Round) {
         let dag = &self.dag;
         let Some(acceptor) = &mut self.acceptor else { return };
         acceptor.hints.retain(|ix, _| dag.node(*ix).facts.ballot.round > round);
         acceptor.stir();
     }
+    // ANCHOR_END: stop_waiting
 
+    // ANCHOR: recall
     /// Takes in, after a restart, what had been taken in: everything below the last own reply.
     pub(super) fn recall(&mut self) {
         let Some(acceptor) = &mut self.acceptor else { return };
@@ -436,4 +471,5 @@ impl Instance {
         acceptor.recent = last.into_iter().collect();
         acceptor.stirred = true;
     }
+    // ANCHOR_END: recall
 }

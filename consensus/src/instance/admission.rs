@@ -9,6 +9,7 @@ use crate::rules::{Flaw, Mutant};
 use crate::{MessageId, ids::Ballot};
 use std::sync::Arc;
 
+// ANCHOR: unneeded_max
 /// Messages of a signer in the DAG that nobody else's message needs: four ballots' worth. Honest acceptors take each
 /// other's messages in; whoever's are taken in by nobody has to wait.
 fn unneeded_max(learners: usize) -> usize {
@@ -17,7 +18,9 @@ fn unneeded_max(learners: usize) -> usize {
 
 /// Proposals of one round that are admitted without being needed: two are evidence, more are none.
 const PROPOSALS_MAX: usize = 2;
+// ANCHOR_END: unneeded_max
 
+// ANCHOR: may_admit
 /// A message that may enter the DAG or wait for what it references.
 pub(super) fn may_admit(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let (from, message, hint, recorded) = match event {
@@ -35,7 +38,9 @@ pub(super) fn may_admit(instance: &Instance, event: &SlotEvent) -> Option<Action
     let (from, message, hint) = (*from, message.clone(), hint.clone());
     Some(Action::Admit { from, message, hint })
 }
+// ANCHOR_END: may_admit
 
+// ANCHOR: is_welcome
 /// Whether there is room for a message that nobody needs.
 fn is_welcome(instance: &Instance, message: &Verified<Message>) -> bool {
     let signer = message.signer();
@@ -48,6 +53,7 @@ fn is_welcome(instance: &Instance, message: &Verified<Message>) -> bool {
         Body::Reply(_) => room && !instance.dag.forked().contains(signer),
     }
 }
+// ANCHOR_END: is_welcome
 
 /// The proposals of a ballot's round.
 fn proposals_of(instance: &Instance, ballot: Ballot) -> impl Iterator<Item = Ix> {
@@ -56,12 +62,15 @@ fn proposals_of(instance: &Instance, ballot: Ballot) -> impl Iterator<Item = Ix>
     of_round.take_while(move |(other, _)| other.round == ballot.round).map(|(_, ix)| *ix)
 }
 
+// ANCHOR: may_release
 /// What arrived may be what others waited for.
 pub(super) fn may_release(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let SlotEvent::Arrived(ix) = event else { return None };
     instance.inbox.lacks_any().then_some(Action::Release(*ix))
 }
+// ANCHOR_END: may_release
 
+// ANCHOR: may_expose
 /// What arrived may complete a proof.
 pub(super) fn may_expose(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let SlotEvent::Arrived(ix) = event else { return None };
@@ -73,7 +82,9 @@ pub(super) fn may_expose(instance: &Instance, event: &SlotEvent) -> Option<Actio
     let fork = instance.dag.fork(node.signer())?;
     (fork.1 == *ix).then_some(Action::Expose(fork.0, fork.1))
 }
+// ANCHOR_END: may_expose
 
+// ANCHOR: may_fetch_value
 /// A proposal whose value nobody has judged yet.
 pub(super) fn may_fetch_value(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let SlotEvent::Arrived(ix) = event else { return None };
@@ -83,13 +94,17 @@ pub(super) fn may_fetch_value(instance: &Instance, event: &SlotEvent) -> Option<
         && instance.acceptor.is_some();
     unknown.then_some(Action::FetchValue(*ix))
 }
+// ANCHOR_END: may_fetch_value
 
+// ANCHOR: may_ask
 /// The batch left something missing.
 pub(super) fn may_ask(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let left = matches!(event, SlotEvent::Settle) && !instance.unasked.is_empty();
     left.then_some(Action::AskAll)
 }
+// ANCHOR_END: may_ask
 
+// ANCHOR: may_ask_again
 /// Time to ask somebody else for what is missing.
 pub(super) fn may_ask_again(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     match event {
@@ -103,8 +118,10 @@ pub(super) fn may_ask_again(instance: &Instance, event: &SlotEvent) -> Option<Ac
         _ => None,
     }
 }
+// ANCHOR_END: may_ask_again
 
 impl Instance {
+    // ANCHOR: admit
     pub(super) fn admit(
         &mut self,
         from: Peer,
@@ -137,7 +154,9 @@ impl Instance {
             },
         }
     }
+    // ANCHOR_END: admit
 
+    // ANCHOR: arrive
     /// Lets everything look at a message that entered the DAG.
     pub(super) fn arrive(&mut self, ix: Ix, out: &mut Effects) {
         out.received.push(self.dag.node(ix).message.clone());
@@ -146,7 +165,9 @@ impl Instance {
         }
         self.mailbox.push_back(SlotEvent::Arrived(ix));
     }
+    // ANCHOR_END: arrive
 
+    // ANCHOR: refuse
     /// Refuses a message, and with it all that waited for it.
     fn refuse(&mut self, from: Peer, message: &Verified<Message>, flaw: Flaw, out: &mut Effects) {
         let mut refused = vec![(message.id(), message.signer(), from, flaw)];
@@ -157,7 +178,9 @@ impl Instance {
                 .extend(above.map(|(one, from)| (one.id(), one.signer(), from, Flaw::Reference)));
         }
     }
+    // ANCHOR_END: refuse
 
+    // ANCHOR: own_unknown
     /// A message that only this node can have signed, and that it does not know.
     fn own_unknown(&mut self, id: MessageId, out: &mut Effects) {
         if !self.config.rules.breaks(Mutant::IgnoreAmnesia) {
@@ -166,14 +189,18 @@ impl Instance {
         self.stranger = true;
         out.faults.push(Fault::OwnMessageUnknown { id });
     }
+    // ANCHOR_END: own_unknown
 
+    // ANCHOR: release
     pub(super) fn release(&mut self, ix: Ix) {
         let id = self.dag.node(ix).message.id();
         for (message, from) in self.inbox.arrived(&id) {
             self.mailbox.push_back(SlotEvent::Message { from, message, hint: Refs::default() });
         }
     }
+    // ANCHOR_END: release
 
+    // ANCHOR: expose
     pub(super) fn expose(&mut self, one: Ix, other: Ix, out: &mut Effects) {
         // What just came goes first: where the slot is parked only that waits, and the other is more likely there.
         let [newer, older] =
@@ -187,12 +214,15 @@ impl Instance {
         let evidence = crate::Evidence::new(newer, older).expect("the DAG shows a fork");
         out.faults.push(Fault::Proven(evidence));
     }
+    // ANCHOR_END: expose
 
+    // ANCHOR: fetch_value
     pub(super) fn fetch_value(&mut self, ix: Ix, out: &mut Effects) {
         let node = self.dag.node(ix);
         let (value, proposer) = (node.facts.ballot.value, node.signer());
         out.requests.push(Request::Value { slot: self.place.slot, value, proposer });
     }
+    // ANCHOR_END: fetch_value
 
     /// Wants messages, which `peer` should have.
     pub(super) fn want(&mut self, peer: Peer, ids: Vec<MessageId>) {
@@ -204,6 +234,7 @@ impl Instance {
         }
     }
 
+    // ANCHOR: ask_all
     /// Asks for what came to be missing in this batch and did not arrive in it.
     pub(super) fn ask_all(&mut self, out: &mut Effects) {
         for (peer, ids) in std::mem::take(&mut self.unasked) {
@@ -212,7 +243,9 @@ impl Instance {
             self.ask(peer, missing, out);
         }
     }
+    // ANCHOR_END: ask_all
 
+    // ANCHOR: ask
     /// Asks `peer` for messages, and starts the wait for them.
     fn ask(&mut self, peer: Peer, ids: Vec<MessageId>, out: &mut Effects) {
         if ids.is_empty() || self.config.rules.breaks(Mutant::NeverAsk) {
@@ -228,7 +261,9 @@ impl Instance {
         let timer = Timer { slot: self.place.slot, kind: TimerKind::Fetch };
         out.timers.push((timer, patience..patience * 11 / 10));
     }
+    // ANCHOR_END: ask
 
+    // ANCHOR: ask_again
     /// Asks the next acceptor in turn for everything that is missing.
     pub(super) fn ask_again(&mut self, out: &mut Effects) {
         self.fetching = false;
@@ -240,12 +275,16 @@ impl Instance {
             self.ask(Peer::Acceptor(acceptor), ids, out);
         }
     }
+    // ANCHOR_END: ask_again
 
+    // ANCHOR: ask_on
     pub(super) fn ask_on(&mut self, peer: Peer, out: &mut Effects) {
         let (ids, _) = self.inbox.ask();
         self.ask(peer, ids, out);
     }
+    // ANCHOR_END: ask_on
 
+    // ANCHOR: landmarks
     /// What is held here, so that a peer can tell what it need not send: the maximal messages, and of each chain the last
     /// reply, and those one, two, four, eight … further down. Maximal messages alone would not do: a peer that knows none of
     /// them would begin with the oldest messages, the same ones each time.
@@ -267,6 +306,7 @@ impl Instance {
         }
         Refs::new(landmarks.into_iter().map(|ix| self.dag.node(ix).message.id()))
     }
+    // ANCHOR_END: landmarks
 
     /// The maximal messages, as many as one packet takes.
     pub(super) fn tips(&self) -> Refs {

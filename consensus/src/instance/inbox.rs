@@ -11,16 +11,19 @@ use hpaxos_learner_graph::AcceptorId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+// ANCHOR: bounds
 /// Bytes of waiting messages for each signer: some seventy messages of a hundred validators.
 pub const WAITING_BYTES_MAX: usize = 256 << 10;
 /// How often a missing message is asked for, at one peer after the other, before what waits for it is dropped.
 const ATTEMPTS_MAX: u32 = 1_000;
 /// Ill-formed messages remembered, so that what references them is refused at once.
 const ILL_FORMED_MAX: usize = 1_024;
+// ANCHOR_END: bounds
 
 /// A message and who sent it.
 pub(super) type Sent = (Arc<Verified<Message>>, Peer);
 
+// ANCHOR: inbox
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inbox {
     waiting: BTreeMap<MessageId, Waiting>,
@@ -31,6 +34,7 @@ pub(super) struct Inbox {
     ill_formed: BTreeSet<MessageId>,
     ill_formed_order: VecDeque<MessageId>,
 }
+// ANCHOR_END: inbox
 
 #[derive(Clone, Debug)]
 struct Waiting {
@@ -40,6 +44,7 @@ struct Waiting {
     bytes: usize,
 }
 
+// ANCHOR: awaited
 #[derive(Clone, Debug, Default)]
 struct Awaited {
     /// Messages that wait for it.
@@ -48,6 +53,7 @@ struct Awaited {
     /// Signers of what waits for it, by way of others too: two are enough to say whether one is not a given signer.
     above: [Option<AcceptorId>; 2],
 }
+// ANCHOR_END: awaited
 
 impl Awaited {
     /// Whether that is news.
@@ -134,12 +140,14 @@ impl Inbox {
         }
     }
 
+    // ANCHOR: needs
     /// Whether a message of somebody other than `signer` waits for `id`, perhaps by way of others that wait, or the
     /// proposer who hinted at it is somebody else.
     pub fn needs(&self, id: &MessageId, signer: AcceptorId) -> bool {
         let foreign = |awaited: &Awaited| awaited.above.iter().flatten().any(|one| *one != signer);
         self.awaited.get(id).is_some_and(foreign) || self.hearsay.is_hinted(id, signer)
     }
+    // ANCHOR_END: needs
 
     /// Whether `id` is known to be ill-formed.
     pub fn is_ill_formed(&self, id: &MessageId) -> bool {

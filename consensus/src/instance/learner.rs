@@ -11,6 +11,7 @@ use crate::trust::{ClassSet, Sends, Trust};
 use hpaxos_learner_graph::{AcceptorSet, LearnerId, LearnerSet};
 use std::collections::BTreeMap;
 
+// ANCHOR: state
 /// What the learners of a log know of one slot.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Learners {
@@ -21,6 +22,7 @@ pub(super) struct Learners {
     /// Learners that would have decided a second value.
     diverged: LearnerSet,
 }
+// ANCHOR_END: state
 
 impl Learners {
     /// What `learner` decided, by itself or because a quorum of its attests it.
@@ -43,6 +45,7 @@ impl Learners {
         self.certified.insert(learner);
     }
 
+    // ANCHOR: deciding
     /// The classes of which a quorum stands behind `ballot`.
     fn deciding(&self, trust: &Trust, ballot: &Ballot) -> ClassSet {
         let mut deciding = ClassSet::EMPTY;
@@ -53,6 +56,7 @@ impl Learners {
         }
         deciding
     }
+    // ANCHOR_END: deciding
 }
 
 /// The kind of message whose quorum decides.
@@ -63,13 +67,16 @@ fn deciding_kind(trust: &Trust) -> Kind {
     }
 }
 
+// ANCHOR: may_count
 /// A message that decisions count.
 pub(super) fn may_count(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let SlotEvent::Arrived(ix) = event else { return None };
     let counts = instance.dag.node(*ix).kind() == deciding_kind(&instance.config.trust);
     counts.then_some(Action::Count(*ix))
 }
+// ANCHOR_END: may_count
 
+// ANCHOR: may_decide
 /// Whether some learner has a quorum for the ballot of what arrived, and has not decided it.
 pub(super) fn may_decide(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let SlotEvent::Arrived(ix) = event else { return None };
@@ -90,15 +97,19 @@ pub(super) fn may_decide(instance: &Instance, event: &SlotEvent) -> Option<Actio
     let news: LearnerSet = news.collect();
     (!news.is_empty()).then_some(Action::Decide { ballot, learners: news })
 }
+// ANCHOR_END: may_decide
 
+// ANCHOR: may_certify
 /// The driver holds a certificate.
 pub(super) fn may_certify(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let SlotEvent::Certified { learner, value } = event else { return None };
     let news = !instance.learners.certified.contains(*learner);
     news.then_some(Action::Certify { learner: *learner, value: *value })
 }
+// ANCHOR_END: may_certify
 
 impl Instance {
+    // ANCHOR: count
     pub(super) fn count(&mut self, ix: Ix) {
         let trust = self.config.trust.clone();
         let rules = self.config.rules;
@@ -117,7 +128,9 @@ impl Instance {
             }
         }
     }
+    // ANCHOR_END: count
 
+    // ANCHOR: decide
     pub(super) fn decide(&mut self, ballot: Ballot, learners: LearnerSet, out: &mut Effects) {
         let slot = self.place.slot;
         if !self.has_decided() {
@@ -140,7 +153,9 @@ impl Instance {
         }
         self.help_on(ballot.round, out);
     }
+    // ANCHOR_END: decide
 
+    // ANCHOR: certify
     pub(super) fn certify(&mut self, learner: LearnerId, value: ValueHash, out: &mut Effects) {
         let slot = self.place.slot;
         self.learners.certified.insert(learner);
@@ -151,6 +166,7 @@ impl Instance {
             _ => self.learners.restore(learner, value),
         }
     }
+    // ANCHOR_END: certify
 
     /// A mutant's idea of a quorum.
     fn deciding_with_one_more(&self, ballot: Ballot) -> ClassSet {

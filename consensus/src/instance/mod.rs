@@ -29,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+// ANCHOR: instance
 /// One consensus instance, as one node sees it.
 #[derive(Clone)]
 pub struct Instance {
@@ -56,6 +57,7 @@ pub struct Instance {
     stranger: bool,
     mailbox: VecDeque<SlotEvent>,
 }
+// ANCHOR_END: instance
 
 /// What a proposer made of its turn.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +68,7 @@ pub(crate) enum Outcome {
     Ended(AcceptorId),
 }
 
+// ANCHOR: slot_events
 /// What can happen to an instance.
 #[derive(Clone, Debug)]
 pub enum SlotEvent {
@@ -141,6 +144,7 @@ pub enum SlotEvent {
     /// The units at hand are all here: time to answer.
     Settle,
 }
+// ANCHOR_END: slot_events
 
 /// What an instance can do.
 #[derive(Clone, Debug)]
@@ -251,6 +255,7 @@ impl Engine for Instance {
     type Event = SlotEvent;
     type Action = Action;
 
+    // ANCHOR: guards
     const GUARDS: &'static [Guard<Self>] = guards![
         admission::may_admit,
         admission::may_release,
@@ -280,6 +285,7 @@ impl Engine for Instance {
         proposer::may_propose,
         rounds::may_start_timer,
     ];
+    // ANCHOR_END: guards
 
     fn act(&mut self, action: Action, out: &mut Effects) {
         match action {
@@ -353,6 +359,7 @@ impl Instance {
         out.timers.push((timer, patience..patience * 11 / 10));
     }
 
+    // ANCHOR: settle
     /// Lets one thing happen.
     pub fn handle(&mut self, event: SlotEvent, out: &mut Effects) {
         self.step(&event, out);
@@ -389,13 +396,16 @@ impl Instance {
             self.step(&event, out);
         }
     }
+    // ANCHOR_END: settle
 
+    // ANCHOR: judge
     fn judge(&mut self, value: ValueHash, judgement: Judgement) {
         self.values.insert(value, judgement);
         if let Some(acceptor) = &mut self.acceptor {
             acceptor.stir();
         }
     }
+    // ANCHOR_END: judge
 
     /// Signs nothing from now on.
     pub(crate) fn silence(&mut self) {

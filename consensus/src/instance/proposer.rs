@@ -8,6 +8,7 @@ use crate::rules::{Choice, choose};
 use hpaxos_learner_graph::AcceptorSet;
 use std::sync::Arc;
 
+// ANCHOR: state
 #[derive(Clone, Debug, Default)]
 pub(super) struct Proposer {
     /// The round of the last proposal.
@@ -19,6 +20,7 @@ pub(super) struct Proposer {
     /// The round in which announcements are waited for no longer.
     impatient: Option<Round>,
 }
+// ANCHOR_END: state
 
 impl Proposer {
     /// Remembers a proposal from before a restart: the round gets no other.
@@ -27,6 +29,7 @@ impl Proposer {
     }
 }
 
+// ANCHOR: may_propose
 /// Whether it is this node's turn, and it knows enough.
 pub(super) fn may_propose(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     if !matches!(event, SlotEvent::Settle) || instance.is_silent() {
@@ -53,20 +56,26 @@ pub(super) fn may_propose(instance: &Instance, event: &SlotEvent) -> Option<Acti
         (Choice::Own, None) => None,
     }
 }
+// ANCHOR_END: may_propose
 
+// ANCHOR: may_hurry
 /// A quarter of the round is over: announcements are waited for no longer, and others may be followed again.
 pub(super) fn may_hurry(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let SlotEvent::Timer(TimerKind::Propose(round)) = event else { return None };
     (*round == instance.rounds.round()).then_some(Action::Hurry(*round))
 }
+// ANCHOR_END: may_hurry
 
+// ANCHOR: may_keep_block
 /// The block that was asked for.
 pub(super) fn may_keep_block(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let SlotEvent::Block { value } = event else { return None };
     instance.proposer.block.is_none().then_some(Action::KeepBlock(*value))
 }
+// ANCHOR_END: may_keep_block
 
 impl Instance {
+    // ANCHOR: knows_enough
     /// Round 0: at once. Later: when a quorum of the target has announced the round and what they announced is here, or when
     /// the proposer has waited long enough.
     fn knows_enough(&self, round: Round) -> bool {
@@ -81,7 +90,9 @@ impl Instance {
         let target = trust.schedule().target(self.place.slot, round);
         trust.is_quorum(trust.class_of(target), &known)
     }
+    // ANCHOR_END: knows_enough
 
+    // ANCHOR: propose
     pub(super) fn propose(&mut self, round: Round, value: ValueHash, out: &mut Effects) {
         let Some(me) = self.config.me else { return };
         assert!(
@@ -95,22 +106,28 @@ impl Instance {
         let ix = self.dag.insert(message, Arc::default()).expect("a 1a is always well-formed");
         self.publish(ix, out);
     }
+    // ANCHOR_END: propose
 
     pub(super) fn ask_for_block(&mut self, round: Round, out: &mut Effects) {
         self.proposer.asked = Some(round);
         out.requests.push(Request::Block { slot: self.place.slot, round });
     }
 
+    // ANCHOR: hurry
     pub(super) fn hurry(&mut self, round: Round) {
         self.proposer.impatient = Some(round);
         self.rounds.catch_breath();
     }
+    // ANCHOR_END: hurry
 
+    // ANCHOR: keep_block
     pub(super) fn keep_block(&mut self, value: ValueHash) {
         self.proposer.block = Some(value);
         self.values.insert(value, Judgement::Valid);
     }
+    // ANCHOR_END: keep_block
 
+    // ANCHOR: say_again
     /// Sends the last own reply and the own proposal of this round again, after a restart.
     pub(crate) fn say_again(&self, out: &mut Effects) {
         let round = self.rounds.round();
@@ -129,4 +146,5 @@ impl Instance {
             out.send.push((Target::All, packet));
         }
     }
+    // ANCHOR_END: say_again
 }

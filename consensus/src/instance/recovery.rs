@@ -11,6 +11,7 @@ use hpaxos_learner_graph::LearnerId;
 use std::sync::Arc;
 
 impl Instance {
+    // ANCHOR: recover
     /// One as its records left it. [`crate::Replica`] makes them; so does a model checker, where acceptors crash.
     pub fn recover(
         config: Arc<Config>,
@@ -48,7 +49,9 @@ impl Instance {
         instance.drain(out);
         instance
     }
+    // ANCHOR_END: recover
 
+    // ANCHOR: restore
     fn restore(&mut self, record: Record) {
         match record {
             Record::Messages { messages, .. } => {
@@ -68,6 +71,7 @@ impl Instance {
             Record::Retired { .. } | Record::Silent { .. } => {}
         }
     }
+    // ANCHOR_END: restore
 
     /// Takes note of a certificate from before a restart.
     pub(crate) fn restore_certificate(&mut self, learner: LearnerId) {

@@ -23,6 +23,7 @@ const SPOKEN_UP_MAX: u32 = 3;
 /// Turns of all learners through which others may drag an acceptor before it pauses.
 const TURNS_MAX: u64 = 2;
 
+// ANCHOR: state
 /// In which round this acceptor is, and in which the others are.
 #[derive(Clone, Debug)]
 pub(super) struct Rounds {
@@ -43,6 +44,7 @@ pub(super) struct Rounds {
     /// How many rounds were left because others were ahead, since the last pause.
     dragged: u64,
 }
+// ANCHOR_END: state
 
 impl Rounds {
     pub fn new(first: Duration, turn: u64) -> Self {
@@ -63,6 +65,7 @@ impl Rounds {
         self.round
     }
 
+    // ANCHOR: length
     /// How long a round lasts: half as long again with each turn of all learners.
     pub fn length(&self, round: Round) -> Duration {
         let turns = round.0 / self.turn;
@@ -75,6 +78,7 @@ impl Rounds {
         }
         length
     }
+    // ANCHOR_END: length
 
     /// Whether each learner is the target for the first time.
     fn is_first_turn(&self, round: Round) -> bool {
@@ -107,6 +111,7 @@ impl Rounds {
         announced.filter(move |(_, announcement)| announcement.round >= round)
     }
 
+    // ANCHOR: is_dragged
     /// Whether others dragged this acceptor so far that it stays for a quarter of the round. An acceptor in every quorum can
     /// keep the learners from deciding, and nobody can help that; but it must not make the others sign and store at full
     /// speed. Rounds grow longer with each turn, so however it drags, their number grows with the logarithm of time, and with
@@ -115,6 +120,7 @@ impl Rounds {
     fn is_dragged(&self) -> bool {
         self.dragged >= TURNS_MAX * self.turn
     }
+    // ANCHOR_END: is_dragged
 
     /// A quarter of the round is over.
     pub fn catch_breath(&mut self) {
@@ -131,6 +137,7 @@ impl Rounds {
     }
 }
 
+// ANCHOR: may_hear
 /// News about an acceptor's round.
 pub(super) fn may_hear(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     match event {
@@ -144,7 +151,9 @@ pub(super) fn may_hear(instance: &Instance, event: &SlotEvent) -> Option<Action>
         _ => None,
     }
 }
+// ANCHOR_END: may_hear
 
+// ANCHOR: may_place
 /// A reply of a round says that its signer is in it.
 pub(super) fn may_place(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let SlotEvent::Arrived(ix) = event else { return None };
@@ -155,7 +164,9 @@ pub(super) fn may_place(instance: &Instance, event: &SlotEvent) -> Option<Action
     let news = heard.is_none_or(|heard| *heard < round);
     news.then_some(Action::Place(node.signer(), round))
 }
+// ANCHOR_END: may_place
 
+// ANCHOR: may_start_timer
 /// Whether the round's timer may start: some learner without certificate has a quorum in this round, so nobody runs ahead
 /// alone, and an instance in which nothing can be decided rests; and somebody wants more than has been decided here.
 pub(super) fn may_start_timer(instance: &Instance, event: &SlotEvent) -> Option<Action> {
@@ -171,7 +182,9 @@ pub(super) fn may_start_timer(instance: &Instance, event: &SlotEvent) -> Option<
     }
     Some(Action::StartTimer)
 }
+// ANCHOR_END: may_start_timer
 
+// ANCHOR: may_end_round
 /// The round's timer ended: it is left, unless nothing can be decided in it by now.
 pub(super) fn may_end_round(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let SlotEvent::Timer(TimerKind::Round(round)) = event else { return None };
@@ -181,7 +194,9 @@ pub(super) fn may_end_round(instance: &Instance, event: &SlotEvent) -> Option<Ac
     let action = if goes_on { Action::EndRound } else { Action::Rest };
     current.then_some(action)
 }
+// ANCHOR_END: may_end_round
 
+// ANCHOR: may_catch_up
 /// Whether so many have gone ahead that the target of this round has no quorum left in it; unless it is time for a pause.
 pub(super) fn may_catch_up(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     if !matches!(event, SlotEvent::Settle) || instance.acceptor.is_none() {
@@ -199,14 +214,18 @@ pub(super) fn may_catch_up(instance: &Instance, event: &SlotEvent) -> Option<Act
         || instance.config.rules.breaks(Mutant::RoundsFollowAnybody);
     blocking.then_some(Action::CatchUp)
 }
+// ANCHOR_END: may_catch_up
 
+// ANCHOR: may_announce
 /// Whether others have to be told of a new round. Of several that are left in one go, only the last is worth a word.
 pub(super) fn may_announce(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     let owed = matches!(event, SlotEvent::Settle) && instance.rounds.owed;
     let settled = owed && !instance.is_silent() && may_catch_up(instance, event).is_none();
     settled.then_some(Action::Announce)
 }
+// ANCHOR_END: may_announce
 
+// ANCHOR: may_speak_up
 /// Nobody else has spoken in this round, or not so many that it has a timer: they may not know that the slot is open here, or
 /// may be done with it and have nothing more to say by themselves.
 pub(super) fn may_speak_up(instance: &Instance, event: &SlotEvent) -> Option<Action> {
@@ -216,6 +235,7 @@ pub(super) fn may_speak_up(instance: &Instance, event: &SlotEvent) -> Option<Act
     let is_news = rests || !instance.has_spoken();
     (is_news && instance.is_wanted()).then_some(Action::SpeakUp)
 }
+// ANCHOR_END: may_speak_up
 
 impl Instance {
     /// Tells those who went on beyond the round of a decision what it rests on: they may lack some of it.
@@ -227,6 +247,7 @@ impl Instance {
         }
     }
 
+    // ANCHOR: is_wanted
     /// Whether a learner is undecided here, or somebody has gone on into this round or a later one: it may lack what others
     /// decided by. Without that a slot is silent from its decision to its certificates.
     fn is_wanted(&self) -> bool {
@@ -234,7 +255,9 @@ impl Instance {
         let mut ahead = self.rounds.announced(round).map(|(acceptor, _)| Some(acceptor));
         !self.is_decided() || ahead.any(|acceptor| acceptor != self.config.me)
     }
+    // ANCHOR_END: is_wanted
 
+    // ANCHOR: has_company
     /// Whether those known in this round, this acceptor included, are a quorum of a learner without certificate.
     fn has_company(&self) -> bool {
         let mut known = self.rounds.known_in(self.rounds.round);
@@ -243,7 +266,9 @@ impl Instance {
         let open = trust.learners().difference(self.learners.certified());
         trust.classes_of(open).iter().any(|class| trust.is_quorum(class, &known))
     }
+    // ANCHOR_END: has_company
 
+    // ANCHOR: hear
     pub(super) fn hear(&mut self, announcement: Arc<Verified<Announcement>>, out: &mut Effects) {
         let (acceptor, round) = (announcement.signer(), announcement.round);
         let was_wanted = self.is_wanted();
@@ -270,7 +295,9 @@ impl Instance {
             self.want(teller, unasked);
         }
     }
+    // ANCHOR_END: hear
 
+    // ANCHOR: place_in
     /// An acceptor spoke in `round`. One that is behind opened the slot late, and may have nobody else to tell it.
     pub(super) fn place_in(&mut self, acceptor: AcceptorId, round: Round, out: &mut Effects) {
         self.rounds.hear(acceptor, round);
@@ -280,7 +307,9 @@ impl Instance {
             out.send.push((Target::One(Peer::Acceptor(acceptor)), packet));
         }
     }
+    // ANCHOR_END: place_in
 
+    // ANCHOR: start_timer
     pub(super) fn start_timer(&mut self, out: &mut Effects) {
         let round = self.rounds.round;
         self.rounds.running = Some(round);
@@ -288,7 +317,9 @@ impl Instance {
         let timer = Timer { slot: self.place.slot, kind: TimerKind::Round(round) };
         out.timers.push((timer, length..length * 11 / 10));
     }
+    // ANCHOR_END: start_timer
 
+    // ANCHOR: patience
     /// How long the round is waited for. Only in the first turn is it short where the proposer is doubted: whoever is doubted
     /// wrongly, as all may be after a bad time, is waited for like anybody else in the others, and longer each time.
     pub(super) fn patience(&self, round: Round) -> Duration {
@@ -297,7 +328,9 @@ impl Instance {
         let is_short = self.rounds.is_first_turn(round) && self.doubted.contains(proposer);
         if is_short { length / DOUBTED_PART } else { length }
     }
+    // ANCHOR_END: patience
 
+    // ANCHOR: end_round
     /// The round's timer ended.
     pub(super) fn end_round(&mut self, out: &mut Effects) {
         let round = self.rounds.round;
@@ -307,13 +340,17 @@ impl Instance {
         }
         self.leave_round(out);
     }
+    // ANCHOR_END: end_round
 
+    // ANCHOR: rest
     /// Nobody can decide any more in this round, as far as is known: its timer starts again when somebody can.
     pub(super) fn rest(&mut self, out: &mut Effects) {
         self.rounds.running = None;
         self.listen(out);
     }
+    // ANCHOR_END: rest
 
+    // ANCHOR: listen
     /// Waits for others to speak, as long as the round lasts, and longer each time that they were asked in vain; unless they
     /// need not.
     fn listen(&self, out: &mut Effects) {
@@ -325,6 +362,7 @@ impl Instance {
         let timer = Timer { slot: self.place.slot, kind: TimerKind::Quiet };
         out.timers.push((timer, length..length * 11 / 10));
     }
+    // ANCHOR_END: listen
 
     /// Whether the others were told that this acceptor is in this round.
     fn has_spoken(&self) -> bool {
@@ -332,6 +370,7 @@ impl Instance {
         heard.is_some_and(|heard| *heard >= self.rounds.round)
     }
 
+    // ANCHOR: speak_up
     /// Says in which round this acceptor is; and if it said so before, asks what the others hold, which brings the slot back
     /// where it is parked. It goes on until nobody wants the slot or others are in the round: they may have nothing left to do
     /// here.
@@ -345,13 +384,17 @@ impl Instance {
         self.rounds.spoken_up = SPOKEN_UP_MAX.min(self.rounds.spoken_up + 1);
         self.listen(out);
     }
+    // ANCHOR_END: speak_up
 
+    // ANCHOR: catch_up
     /// Follows those who are ahead into the next round.
     pub(super) fn catch_up(&mut self, out: &mut Effects) {
         self.rounds.dragged += 1;
         self.leave_round(out);
     }
+    // ANCHOR_END: catch_up
 
+    // ANCHOR: leave_round
     /// Goes to the next round.
     pub(super) fn leave_round(&mut self, out: &mut Effects) {
         let round = self.rounds.round.next();
@@ -367,6 +410,7 @@ impl Instance {
             self.wait_a_quarter(out);
         }
     }
+    // ANCHOR_END: leave_round
 
     /// Starts the wait for announcements of this round, and for the end of a pause.
     pub(super) fn wait_a_quarter(&self, out: &mut Effects) {
@@ -376,6 +420,7 @@ impl Instance {
         out.timers.push((timer, patience..patience * 11 / 10));
     }
 
+    // ANCHOR: announce
     /// Stores the round, and says so.
     pub(super) fn announce(&mut self, out: &mut Effects) {
         let (Some(me), Some(acceptor)) = (self.config.me, &self.acceptor) else { return };
@@ -392,4 +437,5 @@ impl Instance {
         self.rounds.announcements.insert(me, announcement.clone());
         out.send.push((Target::All, Packet::Announcement(announcement)));
     }
+    // ANCHOR_END: announce
 }

@@ -25,6 +25,7 @@ pub struct Message {
     pub body: Body,
 }
 
+// ANCHOR: body
 /// What a message of the DAG says.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Body {
@@ -38,7 +39,9 @@ pub enum Body {
     /// A 1b, 2a or 2b of an acceptor.
     Reply(Reply),
 }
+// ANCHOR_END: body
 
+// ANCHOR: reply
 /// An acceptor's message.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Reply {
@@ -51,6 +54,7 @@ pub struct Reply {
     /// `prev`, and the maximal ones of what was taken in since; ascending, no duplicates.
     pub refs: Refs,
 }
+// ANCHOR_END: reply
 
 /// The three kinds of replies.
 #[derive(
@@ -132,6 +136,7 @@ impl Message {
     }
 }
 
+// ANCHOR: announcement
 /// Says in which round an acceptor is. Not part of the DAG: the highest of each acceptor is kept.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Announcement {
@@ -144,6 +149,7 @@ pub struct Announcement {
     /// Its maximal messages.
     pub maximal: Refs,
 }
+// ANCHOR_END: announcement
 
 /// Something that is signed.
 pub trait Signed {

@@ -7,6 +7,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use std::sync::Arc;
 use thiserror::Error;
 
+// ANCHOR: packet
 /// What one node sends another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Packet {
@@ -40,6 +41,7 @@ pub enum Packet {
         answer: Answer,
     },
 }
+// ANCHOR_END: packet
 
 /// Whether an answer is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]

@@ -9,6 +9,7 @@ use crate::record::Record;
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
 use std::collections::BTreeMap;
 
+// ANCHOR: state
 #[derive(Clone, Debug)]
 pub(super) struct Amnesia {
     /// Whether reports are waited for.
@@ -18,6 +19,7 @@ pub(super) struct Amnesia {
     /// Nothing is signed up to this slot.
     through: Option<Slot>,
 }
+// ANCHOR_END: state
 
 /// What a node that lost its store must not sign in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +76,7 @@ impl Amnesia {
         self.reports.clear();
     }
 
+    // ANCHOR: report
     /// An acceptor says how many slots it has opened. The last slot in which nothing may be signed, once that is known.
     pub fn report(&mut self, from: AcceptorId, opened: Slot, config: &Config) -> Option<Slot> {
         if !self.lost {
@@ -93,4 +96,5 @@ impl Amnesia {
         self.through = self.through.max(Some(through));
         self.through
     }
+    // ANCHOR_END: report
 }

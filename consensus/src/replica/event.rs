@@ -6,6 +6,7 @@ use crate::message::Packet;
 use crate::record::Record;
 use hpaxos_learner_graph::{AcceptorId, LearnerId};
 
+// ANCHOR: event
 /// What can happen to a replica.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -65,6 +66,7 @@ pub enum Event {
         records: Vec<Record>,
     },
 }
+// ANCHOR_END: event
 
 /// Whether a value is valid for its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,11 +1,13 @@
 //! The slots of one log: a bounded window of instances, pipelined.
 //!
 //! ```text
+// ANCHOR: window
 //!   retired          parked            open                        not yet open
 //!   all certified    on disk only      in memory                   refused
 //!   ───────────────┬─────────────────┬───────────────┬───────────┬──────────────▶ slots
 //!                                    W - depth       W           W + depth
 //!                                            W: all slots below it were decided by some learner
+// ANCHOR_END: window
 //! ```
 
 mod amnesia;
@@ -35,6 +37,7 @@ use reputation::Reputation;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+// ANCHOR: state
 /// One log, as one node runs it.
 #[derive(Clone)]
 pub struct Replica {
@@ -70,6 +73,7 @@ pub struct Replica {
     unreachable: AcceptorSet,
     reputation: Reputation,
 }
+// ANCHOR_END: state
 
 impl Replica {
     /// A new one, with an empty store.
@@ -98,6 +102,7 @@ impl Replica {
         }
     }
 
+    // ANCHOR: handle
     /// Lets one thing happen. What follows from several is worked out by [`Replica::settle`].
     pub fn handle(&mut self, event: Event, out: &mut Effects) {
         self.leaving.clear();
@@ -131,7 +136,9 @@ impl Replica {
             }
         }
     }
+    // ANCHOR_END: handle
 
+    // ANCHOR: settle
     /// The end of a batch: takes in what arrived, answers, and moves the window.
     pub fn settle(&mut self, out: &mut Effects) {
         loop {
@@ -148,6 +155,7 @@ impl Replica {
             self.move_window(out);
         }
     }
+    // ANCHOR_END: settle
 
     /// The instance of an open slot.
     pub fn instance(&self, slot: Slot) -> Option<&Instance> {
@@ -204,6 +212,7 @@ impl Replica {
         &self.config
     }
 
+    // ANCHOR: receive
     fn receive(&mut self, from: Peer, packet: Packet, out: &mut Effects) {
         let place = packet.place();
         if place.log != self.config.log || place.epoch != self.config.epoch {
@@ -244,6 +253,7 @@ impl Replica {
         };
         self.tell(slot, event, out);
     }
+    // ANCHOR_END: receive
 
     /// Lets something happen to an open slot; whatever comes for a closed one is stale.
     fn tell(&mut self, slot: Slot, event: SlotEvent, out: &mut Effects) {
@@ -278,6 +288,7 @@ impl Replica {
         }
     }
 
+    // ANCHOR: is_forgotten
     /// Whether this node must have signed a message, and has nothing of its slot.
     fn is_forgotten(&self, message: &Verified<Message>) -> bool {
         let slot = message.place.slot;
@@ -288,7 +299,9 @@ impl Replica {
             && !self.parked.contains(slot)
             && !self.loading.contains_key(&slot)
     }
+    // ANCHOR_END: is_forgotten
 
+    // ANCHOR: forget
     /// The store was lost, or is not what it was.
     fn forget(&mut self, out: &mut Effects) {
         if self.config.rules.breaks(Mutant::IgnoreAmnesia) {
@@ -299,6 +312,7 @@ impl Replica {
         self.instances.values_mut().for_each(Instance::silence);
         self.say_highest(Target::All, out);
     }
+    // ANCHOR_END: forget
 
     fn connected(&mut self, peer: Peer, out: &mut Effects) {
         if !self.config.rules.breaks(Mutant::SayOnce) {
@@ -331,6 +345,7 @@ impl Replica {
         out.send.push((target, Packet::Highest { place, answer }));
     }
 
+    // ANCHOR: hear_highest
     fn hear_highest(&mut self, from: Peer, opened: Slot, answer: Answer, out: &mut Effects) {
         if answer == Answer::Wanted {
             let place = self.place(self.opened);
@@ -346,6 +361,7 @@ impl Replica {
         }
         self.hear_report(acceptor, opened, out);
     }
+    // ANCHOR_END: hear_highest
 
     fn hear_report(&mut self, acceptor: AcceptorId, opened: Slot, out: &mut Effects) {
         let Some(through) = self.amnesia.report(acceptor, opened, &self.config) else { return };

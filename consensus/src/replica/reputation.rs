@@ -41,6 +41,7 @@ impl Reputation {
         }
     }
 
+    // ANCHOR: reputation
     fn failed(&mut self, proposer: AcceptorId) {
         let penalty = self.penalties.entry(proposer).or_insert(Penalty { size: 0, left: 0 });
         match penalty.left {
@@ -61,6 +62,7 @@ impl Reputation {
             self.penalties.remove(&proposer);
         }
     }
+    // ANCHOR_END: reputation
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ const WANTED_MAX: usize = 32;
 const VISITED_MAX: usize = 64;
 
 impl Replica {
+    // ANCHOR: bounds
     /// All slots below were decided by some learner.
     pub(super) fn frontier(&self) -> Slot {
         self.decided.values().map(super::Progress::next).max().unwrap_or_default()
@@ -33,7 +34,9 @@ impl Replica {
     fn window_top(&self) -> Slot {
         Slot(self.frontier().0.saturating_add(self.config.depth))
     }
+    // ANCHOR_END: bounds
 
+    // ANCHOR: admits
     /// Whether a packet for `slot` has somewhere to go; opens the slot if it is time.
     pub(super) fn admits(&mut self, from: Peer, slot: Slot, out: &mut Effects) -> bool {
         if self.instances.contains_key(&slot) {
@@ -53,7 +56,9 @@ impl Replica {
         self.open(slot, out);
         true
     }
+    // ANCHOR_END: admits
 
+    // ANCHOR: hear_opened
     /// An acceptor speaks of a slot as open. One alone is not believed: it could make everybody open all that the window has.
     pub(super) fn hear_opened(&mut self, acceptor: AcceptorId, opened: Slot) {
         let said = self.said.entry(acceptor).or_default();
@@ -78,7 +83,9 @@ impl Replica {
             }
         }
     }
+    // ANCHOR_END: hear_opened
 
+    // ANCHOR: open_next
     /// Opens the lowest slot that is not, if the window has one.
     pub(super) fn open_next(&mut self, out: &mut Effects) {
         let (bottom, top) = (self.frontier().0, self.window_top().0);
@@ -87,6 +94,7 @@ impl Replica {
             self.open(slot, out);
         }
     }
+    // ANCHOR_END: open_next
 
     fn may_open(&self, slot: Slot) -> bool {
         !self.instances.contains_key(&slot) && !self.is_retired(slot)
@@ -104,6 +112,7 @@ impl Replica {
         self.touched.insert(slot);
     }
 
+    // ANCHOR: move_window
     /// Parks what fell out of the window, and opens what others have opened already.
     pub(super) fn move_window(&mut self, out: &mut Effects) {
         let bottom = self.window_bottom();
@@ -138,7 +147,9 @@ impl Replica {
             }
         }
     }
+    // ANCHOR_END: move_window
 
+    // ANCHOR: park
     fn park(&mut self, slot: Slot, out: &mut Effects) {
         let Some(mut instance) = self.instances.remove(&slot) else { return };
         instance.store_rest(out);
@@ -147,6 +158,7 @@ impl Replica {
         self.parked.insert(slot, instance.bytes());
         self.leaving.insert(slot, instance);
     }
+    // ANCHOR_END: park
 
     /// Makes an instance of a slot's records.
     pub(super) fn load(&mut self, slot: Slot, records: Vec<Record>, out: &mut Effects) {
@@ -167,6 +179,7 @@ impl Replica {
         slot < self.window_bottom() && self.may_open(slot)
     }
 
+    // ANCHOR: knock
     /// Somebody has something for a parked slot, or needs something of it: the packet waits until the slot is in memory. What
     /// is said in answer, or to all, brings nothing back; else nodes with many parked slots would call each other's back for
     /// ever, and none would stay.
@@ -186,6 +199,7 @@ impl Replica {
             self.loading.entry(slot).or_default().entry(from).or_insert(packet);
         }
     }
+    // ANCHOR_END: knock
 
     /// Wants a parked slot back.
     fn ask_for(&mut self, slot: Slot, out: &mut Effects) {
@@ -221,6 +235,7 @@ impl Replica {
         }
     }
 
+    // ANCHOR: wanted
     /// The lowest slots below the window that a learner lacks, of each learner some: one that decides only now and then cannot
     /// crowd out the others'. All nodes that know the same want the same.
     fn wanted(&self) -> BTreeSet<Slot> {
@@ -228,6 +243,7 @@ impl Replica {
         let share = (WANTED_MAX / self.decided.len().max(1)).max(1);
         self.decided.values().flat_map(|one| one.missing(bottom).take(share)).collect()
     }
+    // ANCHOR_END: wanted
 
     /// Brings back what learners lack: one that was away may be back.
     pub(super) fn revive_wanted(&mut self, out: &mut Effects) {
@@ -245,6 +261,7 @@ impl Replica {
         }
     }
 
+    // ANCHOR: certify
     /// A certificate is there: the learner has decided, and the slot may be over.
     pub(super) fn certify(
         &mut self,
@@ -272,4 +289,5 @@ impl Replica {
         }
         self.moved = true;
     }
+    // ANCHOR_END: certify
 }

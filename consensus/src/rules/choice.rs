@@ -15,6 +15,7 @@ pub enum Choice {
     Own,
 }
 
+// ANCHOR: choose
 /// A value for which a quorum of `target` would be fresh, given all that `dag` holds: the value of the highest 2a that
 /// names a learner connected to the target; if nothing binds, the proposer's own; else one that somebody locked: any other
 /// has no more fresh votes than the proposer's own. If there is no such value, the first again: some vote may still turn
@@ -35,7 +36,9 @@ pub fn choose(dag: &Dag, target: LearnerId, available: impl Fn(ValueHash) -> boo
     let hopeful = candidates.find(|choice| has_fresh_quorum(dag, target, *choice, rules));
     hopeful.or(bound).unwrap_or(Choice::Own)
 }
+// ANCHOR_END: choose
 
+// ANCHOR: locked_values
 /// The values that members of `target` have locked, by falling ballot.
 fn locked_values(dag: &Dag, target: LearnerId) -> Vec<ValueHash> {
     let members = dag.trust().log().members(target);
@@ -53,7 +56,9 @@ fn locked_values(dag: &Dag, target: LearnerId) -> Vec<ValueHash> {
     }
     values
 }
+// ANCHOR_END: locked_values
 
+// ANCHOR: has_fresh_quorum
 /// Whether a quorum of `target` would be fresh for a value, computed over all acceptors that are not caught.
 fn has_fresh_quorum(dag: &Dag, target: LearnerId, choice: Choice, rules: Rules) -> bool {
     let trust = dag.trust();
@@ -76,3 +81,4 @@ fn has_fresh_quorum(dag: &Dag, target: LearnerId, choice: Choice, rules: Rules) 
     }
     trust.is_quorum(class, &voters)
 }
+// ANCHOR_END: has_fresh_quorum

@@ -23,6 +23,7 @@ impl<'a> Connected<'a> {
         Connected { trust, rules, caught, connections }
     }
 
+    // ANCHOR: connected
     /// The learners k with a safe set of S(l,k) free of `caught`.
     pub fn to(&self, l: LearnerId) -> LearnerSet {
         if self.rules.breaks(Mutant::SkipCondensation) {
@@ -30,6 +31,7 @@ impl<'a> Connected<'a> {
         }
         self.connections.connected(l)
     }
+    // ANCHOR_END: connected
 
     /// What a mutant takes for it: one edge at a time.
     fn directly(&self, l: LearnerId) -> LearnerSet {

@@ -5,6 +5,7 @@ use crate::ids::Ballot;
 use crate::trust::ClassSet;
 use hpaxos_learner_graph::AcceptorSet;
 
+// ANCHOR: facts
 /// What follows from everything that lies below a message x.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Facts {
@@ -21,7 +22,9 @@ pub struct Facts {
     /// For each class of learners; none for a 1a.
     pub classes: Box<[ClassFacts]>,
 }
+// ANCHOR_END: facts
 
+// ANCHOR: class_facts
 /// What follows for one class of learners.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ClassFacts {
@@ -36,6 +39,7 @@ pub struct ClassFacts {
     /// The signer's highest hard lock that names the class.
     pub hard: Option<Lock>,
 }
+// ANCHOR_END: class_facts
 
 impl Facts {
     /// Those of a 1a.

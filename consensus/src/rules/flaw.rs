@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+// ANCHOR: flaw
 /// A rule of well-formedness that a message breaks. It is a function of the message and what lies below it alone, so
 /// all honest nodes find the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Error)]
@@ -46,3 +47,4 @@ pub enum Flaw {
     #[error("this log decides in three sends, without 2b's")]
     NoTwoB,
 }
+// ANCHOR_END: flaw

@@ -7,6 +7,7 @@ use crate::ids::ValueHash;
 use crate::trust::{ClassSet, Trust};
 use hpaxos_learner_graph::{AcceptorSet, LearnerId};
 
+// ANCHOR: vote
 /// What freshness looks at: a 1b x, or what would be one.
 pub struct Vote<'a> {
     /// value(x); none for a value that nobody has locked.
@@ -16,6 +17,7 @@ pub struct Vote<'a> {
     /// caught(x).
     pub caught: &'a AcceptorSet,
 }
+// ANCHOR_END: vote
 
 impl Vote<'_> {
     /// The lock, if it is of another value.
@@ -31,6 +33,7 @@ impl Vote<'_> {
     }
 }
 
+// ANCHOR: fresh
 /// Whether `vote` is fresh for each of `classes`: every lock of another value lets go (for them) for each learner that it
 /// names and that they are connected to. `overtakers` are the 2a's below it that name each class.
 pub fn fresh(
@@ -54,7 +57,9 @@ pub fn fresh(
     }
     found
 }
+// ANCHOR_END: fresh
 
+// ANCHOR: lets_go
 /// Whether the vote's locks let go of `k`, for the learners of `class`.
 fn lets_go(
     trust: &Trust,
@@ -76,3 +81,4 @@ fn lets_go(
     });
     hard && vote.binds(facts.soft).is_none_or(softly)
 }
+// ANCHOR_END: lets_go

@@ -1,9 +1,11 @@
 //! Locks and what lets go of them (TLA+ `Buried`, generalised).
 //!
+// ANCHOR: theory
 //! A lock of acceptor p at its 1b x is an own 2a or 2b below x, with each learner k it names. Only the highest lock for
 //! each k matters: a lower one of the same value lets go whenever the highest does; a lower one of another value is let
 //! go of by the highest itself, or by a 2a of its ballot below it, which names k. So do only two overtakers for each
 //! learner: the highest, and the highest of a value other than that one's.
+// ANCHOR_END: theory
 
 use super::{Mutant, Rules};
 use crate::ids::Ballot;
@@ -13,6 +15,7 @@ use hpaxos_learner_graph::{LearnerId, LearnerSet};
 /// A lock: the ballot of an own 2a or 2b.
 pub type Lock = Ballot;
 
+// ANCHOR: overtakers
 /// The 2a's that name some learner and are the hardest to outbid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Overtakers {
@@ -20,8 +23,10 @@ pub struct Overtakers {
     /// The highest of a value other than the highest's.
     other: Option<Ballot>,
 }
+// ANCHOR_END: overtakers
 
 impl Overtakers {
+    // ANCHOR: add
     /// Adds a 2a of `ballot`.
     pub(crate) fn add(&mut self, ballot: Ballot) {
         match self.highest {
@@ -36,6 +41,7 @@ impl Overtakers {
             None => self.highest = Some(ballot),
         }
     }
+    // ANCHOR_END: add
 
     /// Adds those of another.
     pub(crate) fn merge(&mut self, others: &Overtakers) {
@@ -57,6 +63,7 @@ impl Overtakers {
         [self.highest, self.other].into_iter().flatten()
     }
 
+    // ANCHOR: overtakes
     /// Whether one overtakes `lock`: a higher ballot, another value.
     fn overtakes(&self, lock: Lock, rules: Rules) -> bool {
         self.ballots().any(|ballot| {
@@ -65,8 +72,10 @@ impl Overtakers {
             higher && other && (ballot != lock)
         })
     }
+    // ANCHOR_END: overtakes
 }
 
+// ANCHOR: lets_go_soft
 /// Whether a soft lock lets go: some overtaker names a learner of `connected` = connected(k, x).
 pub fn lets_go_soft(
     trust: &Trust,
@@ -77,7 +86,9 @@ pub fn lets_go_soft(
 ) -> bool {
     lets_go(rules, lock, overtakers, trust.classes_of(connected))
 }
+// ANCHOR_END: lets_go_soft
 
+// ANCHOR: lets_go_hard
 /// Whether a hard lock for `k` lets go, for the learners of `class`: some overtaker names a learner of covers(l, k).
 pub fn lets_go_hard(
     trust: &Trust,
@@ -89,6 +100,7 @@ pub fn lets_go_hard(
 ) -> bool {
     lets_go(rules, lock, overtakers, trust.covers(class, k))
 }
+// ANCHOR_END: lets_go_hard
 
 fn lets_go(
     rules: Rules,

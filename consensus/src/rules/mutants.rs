@@ -57,6 +57,7 @@ macro_rules! mutants {
     };
 }
 
+// ANCHOR: mutants
 mutants! {
     /// Every vote is fresh for everybody.
     AlwaysFresh = "always-fresh",
@@ -119,3 +120,4 @@ mutants! {
     /// Evidence is kept to oneself.
     KeepEvidence = "keep-evidence",
 }
+// ANCHOR_END: mutants

@@ -7,6 +7,7 @@ use crate::message::{Kind, ReplyKind};
 use crate::trust::{ClassSet, Sends, Trust};
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
 
+// ANCHOR: well_formed
 /// The facts of a draft, all of whose references are well-formed, with `caught` = caught(draft).
 pub(crate) fn well_formed(
     trust: &Trust,
@@ -56,7 +57,9 @@ pub(crate) fn well_formed(
     }
     Ok(facts)
 }
+// ANCHOR_END: well_formed
 
+// ANCHOR: check_shape
 /// What can be said without any facts.
 fn check_shape(trust: &Trust, rules: Rules, nodes: &[Node], draft: &Draft) -> Result<(), Flaw> {
     if draft.kind == ReplyKind::TwoB && trust.sends() == Sends::Three {
@@ -88,7 +91,9 @@ fn check_shape(trust: &Trust, rules: Rules, nodes: &[Node], draft: &Draft) -> Re
     }
     Ok(())
 }
+// ANCHOR_END: check_shape
 
+// ANCHOR: check_proposal
 /// Which 1a's and which replies of its ballot may lie below it.
 fn check_proposal(nodes: &[Node], draft: &Draft, ballot: Ballot, rules: Rules) -> Result<(), Flaw> {
     let refs = || draft.refs.iter().map(|ix: &Ix| &nodes[ix.index()]);
@@ -108,7 +113,9 @@ fn check_proposal(nodes: &[Node], draft: &Draft, ballot: Ballot, rules: Rules) -
     let answered = refs().any(|node| node.kind() != Kind::OneA && node.facts.ballot == ballot);
     if answered { Err(Flaw::BallotAnswered) } else { Ok(()) }
 }
+// ANCHOR_END: check_proposal
 
+// ANCHOR: gather
 /// The facts that references hand on.
 fn gather(
     trust: &Trust,
@@ -141,7 +148,9 @@ fn gather(
     }
     facts
 }
+// ANCHOR_END: gather
 
+// ANCHOR: quorums
 /// The classes of which `signers` contain a quorum.
 fn quorums(
     trust: &Trust,
@@ -165,7 +174,9 @@ fn quorums(
     }
     named
 }
+// ANCHOR_END: quorums
 
+// ANCHOR: check_named
 /// A 2a or 2b names somebody, and somebody new.
 fn check_named(named: ClassSet, before: ClassSet, rules: Rules) -> Result<(), Flaw> {
     if named.is_empty() {
@@ -176,3 +187,4 @@ fn check_named(named: ClassSet, before: ClassSet, rules: Rules) -> Result<(), Fl
     }
     Ok(())
 }
+// ANCHOR_END: check_named

@@ -6,6 +6,7 @@ use crate::learner_set::{LearnerId, LearnerSet};
 use crate::log::{Connections, Log};
 use crate::search::{Answer, Effort, Question};
 
+// ANCHOR: sends
 /// 3 if the graph of the log is *level*: every pair of its learners has an edge, and all edges of the condensed graph,
 /// self-edges included, are the same condition as functions. Else 4. None if that was not settled.
 pub fn sends(log: &Log, effort: &mut Effort) -> Option<u8> {
@@ -30,7 +31,9 @@ pub fn sends(log: &Log, effort: &mut Effort) -> Option<u8> {
     }
     settled.then_some(3)
 }
+// ANCHOR_END: sends
 
+// ANCHOR: covers
 /// The learners m such that every safe set of S(l,k) is also one of S(k,m); contains k and l. None if that was not
 /// settled. Empty if the log has no edge l–k.
 pub fn covers(log: &Log, l: LearnerId, k: LearnerId, effort: &mut Effort) -> Option<LearnerSet> {
@@ -46,7 +49,9 @@ pub fn covers(log: &Log, l: LearnerId, k: LearnerId, effort: &mut Effort) -> Opt
     }
     Some(covered)
 }
+// ANCHOR_END: covers
 
+// ANCHOR: uncovered
 /// The triples of distinct learners (l, k, m) with edges l–k and l–m and S(l,k) ⊄ S(k,m), sorted: where an equivocation
 /// that is exposed too late can leave a learner undecided. None if some was not settled.
 pub fn uncovered(log: &Log, effort: &mut Effort) -> Option<Vec<[LearnerId; 3]>> {
@@ -65,6 +70,7 @@ pub fn uncovered(log: &Log, effort: &mut Effort) -> Option<Vec<[LearnerId; 3]>> 
     }
     Some(triples)
 }
+// ANCHOR_END: uncovered
 
 /// Questions whether one condensed edge contains another, with what is known from earlier ones.
 struct Inclusions<'a> {

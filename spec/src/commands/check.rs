@@ -4,7 +4,7 @@ use super::{complain, line, setting};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use hpaxos_consensus::Sends;
-use hpaxos_learner_graph::AcceptorSet;
+use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
 use hpaxos_spec::model::explore::{Report, explore};
 use hpaxos_spec::model::setup::{self, Setup};
 use hpaxos_spec::model::witness::{Found, Witness, search};
@@ -61,6 +61,12 @@ pub struct World {
     /// Which steps there are.
     #[arg(long, value_enum, default_value_t = Mode::Reduced)]
     mode: Mode,
+    /// Asks of each state whether live learners decide in time if everything arrives from then on.
+    #[arg(long)]
+    liveness: bool,
+    /// Honest acceptors that stop for good at that moment, separated by commas.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "liveness")]
+    stopped: Vec<String>,
     /// Another number of sends than the graph needs: to see why it does.
     #[arg(long, value_name = "3|4", value_parser = clap::value_parser!(u8).range(3..=4))]
     sends: Option<u8>,
@@ -139,7 +145,13 @@ impl World {
             setup = setup.with_sends(if sends == 3 { Sends::Three } else { Sends::Four });
         }
         setup.crashes = self.crashes;
-        let traitors = self.who(&setup)?;
+        setup.liveness = self.liveness;
+        let traitors = match &self.traitors {
+            Some(names) => named(&setup, names)?,
+            None if self.byzantine == 0 => AcceptorSet::EMPTY,
+            None => setup.setting.acceptors.last().copied().into_iter().collect(),
+        };
+        setup.stopped = named(&setup, &self.stopped)?;
         setup = setup.with_byzantine(traitors, self.byzantine);
         #[cfg(feature = "mutants")]
         if let Some(name) = &self.mutant {
@@ -147,24 +159,19 @@ impl World {
         }
         Ok(setup)
     }
+}
 
-    fn who(&self, setup: &Setup) -> Result<AcceptorSet> {
-        let acceptors = &setup.setting.acceptors;
-        let declared = &setup.setting.graph.declarations().acceptors;
-        let name = |one: &hpaxos_learner_graph::AcceptorId| declared[one.index()].name.as_str();
-        match &self.traitors {
-            None if self.byzantine == 0 => Ok(AcceptorSet::EMPTY),
-            None => Ok(acceptors.last().copied().into_iter().collect()),
-            Some(names) => names
-                .iter()
-                .map(|wanted| {
-                    let found = acceptors.iter().find(|one| name(one) == wanted).copied();
-                    let known = || acceptors.iter().map(name).collect::<Vec<_>>().join(", ");
-                    found.with_context(|| format!("no acceptor `{wanted}`; there are {}", known()))
-                })
-                .collect(),
-        }
-    }
+/// The acceptors with these names.
+fn named(setup: &Setup, names: &[String]) -> Result<AcceptorSet> {
+    let acceptors = &setup.setting.acceptors;
+    let declared = &setup.setting.graph.declarations().acceptors;
+    let name = |one: &AcceptorId| declared[one.index()].name.as_str();
+    let find = |wanted: &String| {
+        let found = acceptors.iter().find(|one| name(one) == wanted).copied();
+        let known = || acceptors.iter().map(name).collect::<Vec<_>>().join(", ");
+        found.with_context(|| format!("no acceptor `{wanted}`; there are {}", known()))
+    };
+    names.iter().map(find).collect()
 }
 
 impl Arguments {
@@ -286,6 +293,18 @@ fn show(answer: &Answer, report: &Report) {
     let fired = answer.guards.iter().filter(|(_, count)| **count > 0);
     let fired: Vec<String> = fired.map(|(name, count)| format!("{name} {count}")).collect();
     line(format_args!("guards: {}", fired.join(", ")));
+    let went_on = report.model.continuations();
+    if !went_on.periods.is_empty() {
+        let listed = |counts: Vec<(u64, u64)>| {
+            let each = counts.iter().map(|(what, count)| format!("{what}: {count}"));
+            each.collect::<Vec<_>>().join(", ")
+        };
+        let periods = went_on.periods.iter().map(|(periods, count)| (u64::from(*periods), *count));
+        line(format_args!("states by periods until all is decided: {}", listed(periods.collect())));
+        let ballots = went_on.ballots.iter().map(|(ballots, count)| (*ballots, *count));
+        line(format_args!("states by ballots until then: {}", listed(ballots.collect())));
+        line(format_args!("excused because learners are uncovered: {}", went_on.excused));
+    }
     let met = answer.witnesses.iter().filter(|(_, met)| **met).map(|(name, _)| *name);
     line(format_args!("witnesses: {}", met.collect::<Vec<_>>().join(", ")));
 }

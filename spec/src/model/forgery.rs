@@ -4,7 +4,7 @@
 
 use super::universe::{Forged, Msg, Universe};
 use hpaxos_consensus::Sends;
-use hpaxos_consensus::message::{Kind, ReplyKind};
+use hpaxos_consensus::message::ReplyKind;
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::RwLock;
@@ -130,9 +130,4 @@ fn extended(
         all.append(&mut longer);
     }
     all
-}
-
-/// Whether a message is one of the DAG's replies.
-pub fn is_reply(universe: &Universe, msg: Msg) -> bool {
-    universe.said(msg).kind != Kind::OneA
 }

@@ -28,6 +28,7 @@ pub mod local;
 pub mod observer;
 pub mod page;
 pub mod setup;
+pub mod stabilised;
 pub mod symmetry;
 pub mod telling;
 pub mod trace;
@@ -43,10 +44,11 @@ use knowledge::knowledge;
 use local::{Happening, Local, LocalId, Locals};
 use observer::{Observer, Seen};
 use setup::{Mode, Setup};
+use stabilised::{Outcome, Stabiliser};
 use stateright::{Model, Property};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use universe::{Msg, Universe, hash_of};
 
 /// Production engines in a world of every order, every delay and every lie.
@@ -57,8 +59,34 @@ pub struct Engines {
     locals: Arc<Locals>,
     observer: Arc<Observer>,
     forgery: Arc<Forgery>,
+    stabiliser: Arc<Stabiliser>,
+    continuations: Arc<Mutex<Continuations>>,
     /// For each pattern, the proposals.
     proposals: Vec<Vec<Msg>>,
+}
+
+/// What came of states that were taken as the moment of stabilisation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Continuations {
+    /// How many states took so many periods until every live learner had decided.
+    pub periods: BTreeMap<u32, u64>,
+    /// How many took so many ballots.
+    pub ballots: BTreeMap<u64, u64>,
+    /// How many are excused.
+    pub excused: u64,
+}
+
+impl Continuations {
+    fn count(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Decided { periods, ballots } => {
+                *self.periods.entry(*periods).or_default() += 1;
+                *self.ballots.entry(*ballots).or_default() += 1;
+            }
+            Outcome::Excused => self.excused += 1,
+            Outcome::Undecided { .. } => {}
+        }
+    }
 }
 
 /// A state of the model.
@@ -129,6 +157,8 @@ impl Engines {
             locals: Arc::new(Locals::new(&setup, universe.clone())),
             observer: Arc::new(Observer::new(&setup, universe.clone())),
             forgery: Arc::default(),
+            stabiliser: Arc::new(Stabiliser::new(&setup)),
+            continuations: Arc::default(),
             universe,
             proposals,
             setup,
@@ -173,6 +203,28 @@ impl Engines {
     /// What is observed in a state.
     pub fn seen(&self, state: &State) -> Arc<Seen> {
         self.observer.see(self.honest(state), &state.lies).1
+    }
+
+    /// What came of the states that were asked whether live learners decide in time from there on.
+    pub fn continuations(&self) -> Continuations {
+        self.continuations.lock().expect("no thread panics with the lock").clone()
+    }
+
+    /// What comes of a state if everything arrives in time from then on.
+    pub fn go_on(&self, state: &State) -> Outcome {
+        let honest: Vec<&Local> = self.honest(state).collect();
+        let proposals = &self.proposals[usize::from(state.pattern)];
+        self.stabiliser.go_on(&self.universe, &honest, proposals)
+    }
+
+    /// Whether live learners decide in time from a state on, if that is asked.
+    fn goes_on(&self, state: &State) -> bool {
+        if !self.setup.liveness || self.honest(state).any(|local| local.flaw.is_some()) {
+            return true;
+        }
+        let outcome = self.go_on(state);
+        self.continuations.lock().expect("no thread panics with the lock").count(&outcome);
+        !matches!(outcome, Outcome::Undecided { .. })
     }
 
     /// What must not be in a state, if anything.
@@ -426,6 +478,16 @@ impl Model for Engines {
                 })),+]
             };
         }
-        always![Agreement, Validity, OneChain, Evidence, WellFormedness, Durability, Assertions]
+        let mut all = always![
+            Agreement,
+            Validity,
+            OneChain,
+            Evidence,
+            WellFormedness,
+            Durability,
+            Assertions
+        ];
+        all.push(Property::always(Sentence::Liveness.name(), Engines::goes_on));
+        all
     }
 }

@@ -32,6 +32,10 @@ pub struct Setup {
     pub lies: usize,
     /// Crashes of honest acceptors, from which they recover.
     pub crashes: u8,
+    /// Whether each state is asked whether live learners decide in time from there on.
+    pub liveness: bool,
+    /// Honest acceptors that are down from then on.
+    pub stopped: AcceptorSet,
     /// Which steps there are.
     pub mode: Mode,
     /// The rules: the protocol's.
@@ -71,6 +75,8 @@ impl Setup {
             byzantine: AcceptorSet::EMPTY,
             lies: 0,
             crashes: 0,
+            liveness: false,
+            stopped: AcceptorSet::EMPTY,
             mode,
             rules: Rules::default(),
             setting,

@@ -117,6 +117,7 @@ impl Dag {
         self.messages.contains(message)
     }
 
+    // ANCHOR: below
     /// below(x): x and, recursively, everything it references.
     pub fn below(&self, x: Id) -> &BTreeSet<Id> {
         self.below[x].get_or_init(|| {
@@ -127,6 +128,7 @@ impl Dag {
             below
         })
     }
+    // ANCHOR_END: below
 
     /// Those of `ids` that lie below no other of them.
     pub fn maximal(&self, ids: &BTreeSet<Id>) -> BTreeSet<Id> {

@@ -75,6 +75,7 @@ impl<'a> Protocol<'a> {
         self.dag.pop();
     }
 
+    // ANCHOR: ballot
     /// ballot(x): that of the highest 1a below x.
     pub fn ballot(&self, x: Id) -> Option<Ballot> {
         *self.known[x]
@@ -86,6 +87,7 @@ impl<'a> Protocol<'a> {
     pub fn value(&self, x: Id) -> Option<u8> {
         self.ballot(x).map(|ballot| ballot.value)
     }
+    // ANCHOR_END: ballot
 
     /// The replies of one kind below x, x included.
     pub(super) fn below_of_kind(&self, x: Id, kind: Kind) -> impl Iterator<Item = (Id, &Reply)> {
@@ -94,6 +96,7 @@ impl<'a> Protocol<'a> {
         replies.filter(move |(_, reply)| reply.kind == kind)
     }
 
+    // ANCHOR: caught
     /// caught(x): signers of two different replies below x with equal `prev`.
     pub fn caught(&self, x: Id) -> Set {
         *self.known[x].caught.get_or_init(|| self.forked(self.dag.below(x)))
@@ -114,12 +117,16 @@ impl<'a> Protocol<'a> {
         }
         forked
     }
+    // ANCHOR_END: caught
 
+    // ANCHOR: connected
     /// connected(l, x): learners k with a safe set of S(l,k) free of caught(x).
     pub fn connected(&self, l: Learner, x: Id) -> BTreeSet<Learner> {
         self.trust.connected(l, self.caught(x))
     }
+    // ANCHOR_END: connected
 
+    // ANCHOR: locks
     /// The locks of x's signer: its own 2a's (3-send: the only locks; 4-send: soft ones) and 2b's (hard) below x.
     pub fn locks(&self, x: Id) -> Vec<Lock> {
         let Some(Reply { signer, .. }) = self.dag.reply(x) else { return Vec::new() };
@@ -130,7 +137,9 @@ impl<'a> Protocol<'a> {
         let two_b = own(Kind::TwoB).map(|(message, _)| Lock { message, strength: Strength::Hard });
         two_a.chain(two_b).collect()
     }
+    // ANCHOR_END: locks
 
+    // ANCHOR: overtakers
     /// The overtakers of a lock at x: 2a's below x of a higher ballot and another value.
     pub fn overtakers(&self, lock: Lock, x: Id) -> BTreeSet<Id> {
         let overtakes = |z: &Id| {
@@ -139,7 +148,9 @@ impl<'a> Protocol<'a> {
         };
         self.below_of_kind(x, Kind::TwoA).map(|(z, _)| z).filter(overtakes).collect()
     }
+    // ANCHOR_END: overtakers
 
+    // ANCHOR: lets_go
     /// Whether a soft lock for k lets go at x: some overtaker names a learner in connected(k, x).
     pub fn soft_lets_go(&self, lock: Lock, k: Learner, x: Id) -> bool {
         let connected = self.connected(k, x);
@@ -159,7 +170,9 @@ impl<'a> Protocol<'a> {
             Strength::Hard => self.hard_lets_go(lock, k, l, x),
         }
     }
+    // ANCHOR_END: lets_go
 
+    // ANCHOR: fresh
     /// fresh(l, x), for every l: each own lock of another value lets go (for l) for each learner it names that is in
     /// connected(l, x).
     pub fn fresh(&self, x: Id) -> &BTreeSet<Learner> {
@@ -175,7 +188,9 @@ impl<'a> Protocol<'a> {
             self.trust.learners().iter().copied().filter(fresh).collect()
         })
     }
+    // ANCHOR_END: fresh
 
+    // ANCHOR: learners
     /// learners(x) of a 2a: those l for which the signers of 1b's of the same ballot below x that are fresh for l
     /// contain a quorum of l; of a 2b: the signers of 2a's of the same ballot below x that name l.
     pub fn learners(&self, x: Id) -> &BTreeSet<Learner> {
@@ -188,7 +203,9 @@ impl<'a> Protocol<'a> {
             self.trust.learners().iter().copied().filter(named).collect()
         })
     }
+    // ANCHOR_END: learners
 
+    // ANCHOR: votes
     /// The signers of 1b's of the same ballot below x that are fresh for l.
     pub fn votes(&self, l: Learner, x: Id) -> Set {
         let same = self
@@ -204,7 +221,9 @@ impl<'a> Protocol<'a> {
             .filter(|(y, _)| self.ballot(*y) == self.ballot(x) && self.learners(*y).contains(&l));
         same.fold(0, |signers, (_, reply)| signers | 1 << reply.signer)
     }
+    // ANCHOR_END: votes
 
+    // ANCHOR: decided
     /// The ballots that each learner decides: those for which the signers of 2a's (3-send) or 2b's (4-send) among
     /// `messages` that name it contain a quorum.
     pub fn decided(&self, messages: &BTreeSet<Id>) -> BTreeMap<Learner, BTreeSet<Ballot>> {
@@ -228,4 +247,5 @@ impl<'a> Protocol<'a> {
         }
         decided
     }
+    // ANCHOR_END: decided
 }

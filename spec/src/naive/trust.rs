@@ -92,10 +92,12 @@ impl Trust {
         self.members.values().flatten().copied().collect()
     }
 
+    // ANCHOR: contain_quorum
     /// Whether `signers` contain a quorum of `l`.
     pub fn contain_quorum(&self, l: Learner, signers: Set) -> bool {
         self.quorums[&l].iter().any(|quorum| quorum & !signers == 0)
     }
+    // ANCHOR_END: contain_quorum
 
     /// S(l,k): the safe sets of the condensed edge; empty if there is none.
     pub fn safe_sets(&self, l: Learner, k: Learner) -> &Sets {
@@ -107,12 +109,15 @@ impl Trust {
         self.safe_sets(l, k).contains(&self.everyone)
     }
 
+    // ANCHOR: connected
     /// The learners k with a safe set of S(l,k) free of `caught`.
     pub fn connected(&self, l: Learner, caught: Set) -> BTreeSet<Learner> {
         let free = |k: &Learner| self.safe_sets(l, *k).iter().any(|safe| safe & caught == 0);
         self.learners.iter().copied().filter(free).collect()
     }
+    // ANCHOR_END: connected
 
+    // ANCHOR: covers
     /// covers(l, k): the learners m such that every safe set of S(l,k) is also one of S(k,m); none without an edge l–k.
     pub fn covers(&self, l: Learner, k: Learner) -> BTreeSet<Learner> {
         if !self.has_edge(l, k) {
@@ -122,6 +127,7 @@ impl Trust {
             |m: &Learner| self.safe_sets(l, k).iter().all(|x| self.safe_sets(k, *m).contains(x));
         self.learners.iter().copied().filter(covered).collect()
     }
+    // ANCHOR_END: covers
 
     /// The same with another number of sends.
     #[must_use]
@@ -134,6 +140,7 @@ impl Trust {
         self.sends
     }
 
+    // ANCHOR: is_level
     /// Whether every pair has an edge and all edges, self-edges included, are the same; always so for one learner.
     fn is_level(&self) -> bool {
         let pairs = || self.learners.iter().flat_map(|l| self.learners.iter().map(|k| (*l, *k)));
@@ -141,7 +148,9 @@ impl Trust {
         let same = pairs().all(|one| pairs().all(|other| self.edges[&one] == self.edges[&other]));
         self.learners.len() == 1 || (joined && same)
     }
+    // ANCHOR_END: is_level
 
+    // ANCHOR: proposer
     /// i = slot + round; target = learners[i mod L]; proposer = members(target)[(i / L) mod |members(target)|].
     pub fn proposer(&self, slot: u64, round: u64) -> usize {
         let (i, learners) = (slot + round, Vec::from_iter(&self.learners));
@@ -149,6 +158,7 @@ impl Trust {
         let members = Vec::from_iter(&self.members[learners[i as usize % learners.len()]]);
         *members[turns % members.len()]
     }
+    // ANCHOR_END: proposer
 }
 
 fn members(quorum: &Quorum) -> BTreeSet<usize> {
@@ -172,6 +182,7 @@ fn weighty(stake: &[u64]) -> BTreeSet<usize> {
     (0..stake.len()).filter(|acceptor| stake[*acceptor] > 0).collect()
 }
 
+// ANCHOR: condense
 /// Closes the edges under composition: a safe set of a–b and of b–c is one of a–c.
 fn condense(learners: &BTreeSet<Learner>, edges: &mut BTreeMap<(Learner, Learner), Sets>) {
     loop {
@@ -193,3 +204,4 @@ fn condense(learners: &BTreeSet<Learner>, edges: &mut BTreeMap<(Learner, Learner
         }
     }
 }
+// ANCHOR_END: condense

@@ -60,6 +60,7 @@ impl Protocol<'_> {
         self.flaws(x).is_empty()
     }
 
+    // ANCHOR: flaws
     /// The clauses of well-formedness that x breaks. If a reference is ill-formed, the others mean nothing.
     pub fn flaws(&self, x: Id) -> &BTreeSet<Flaw> {
         self.known[x].flaws.get_or_init(|| match self.dag().message(x) {
@@ -142,4 +143,5 @@ impl Protocol<'_> {
         }
         flaws
     }
+    // ANCHOR_END: flaws
 }

@@ -24,6 +24,7 @@ macro_rules! faults {
     };
 }
 
+// ANCHOR: faults
 faults! {
     /// Some packets take much longer than others.
     Delay = "delay",
@@ -76,6 +77,7 @@ faults! {
     /// Byzantine acceptors that hold each other's keys have a value decided, and lure the others to another.
     Overturn = "overturn",
 }
+// ANCHOR_END: faults
 
 impl Fault {
     /// Those that only a Byzantine acceptor commits.
