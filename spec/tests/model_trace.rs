@@ -76,7 +76,7 @@ fn any_path_can_be_run_again() {
     for setup in setups {
         let mut replies = 0;
         let faithful = setup.mode == Mode::Faithful;
-        let (walks, steps) = if faithful { (10, 60) } else { (20, 12) };
+        let (walks, steps) = if faithful { (30, 60) } else { (60, 14) };
         for _ in 0..walks {
             let model = Engines::new(setup.clone());
             let way = walk(&model, steps, &mut rng);

@@ -15,8 +15,9 @@ Examples:
   hpaxos-spec explore --byzantine 1 --values vw
   hpaxos-spec explore --graph spec/graphs/d4.toml --mode faithful --listen 127.0.0.1:8080
 
-The page lists what may happen next; \"Run to completion\" explores everything, and then leads to where a
-property does not hold, and to states that show what should occur.
+The page lists what may happen next. \"Run to completion\" explores everything; then there are links to where a
+property does not hold, and to states that show what should occur. In the reduced mode a Byzantine acceptor
+signs right before somebody takes that in: where nobody can, nothing comes next.
 
 Exit code: 0 after Ctrl-C, 2 a port, a file or an argument cannot be used.";
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 /// The model, for the explorer, which shows this name.
 pub struct HeterogeneousPaxos {
     model: Arc<Engines>,
+    properties: Vec<Property<Engines>>,
 }
 
 /// A state that can be read.
@@ -35,7 +36,8 @@ pub struct Deed {
 impl HeterogeneousPaxos {
     /// The model of a set-up.
     pub fn new(setup: Setup) -> Self {
-        HeterogeneousPaxos { model: Arc::new(Engines::new(setup)) }
+        let model = Engines::new(setup);
+        HeterogeneousPaxos { properties: model.properties(), model: Arc::new(model) }
     }
 
     fn shown(&self, state: State) -> Shown {
@@ -105,13 +107,6 @@ impl Model for HeterogeneousPaxos {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        macro_rules! always {
-            ($($sentence:ident),+) => {
-                vec![$(Property::always(super::Sentence::$sentence.name(), |page: &Self, shown: &Shown| {
-                    !matches!(page.model.flaw(&shown.state), Some((super::Sentence::$sentence, _)))
-                })),+]
-            };
-        }
         macro_rules! sometimes {
             ($($witness:ident),+) => {
                 [$(Property::sometimes(Witness::$witness.name(), |page: &Self, shown: &Shown| {
@@ -119,22 +114,40 @@ impl Model for HeterogeneousPaxos {
                 })),+]
             };
         }
-        let mut properties = always![
-            Agreement,
-            Validity,
-            OneChain,
-            Evidence,
-            WellFormedness,
-            Durability,
-            Assertions
-        ];
-        properties.extend(sometimes![
-            FirstBallotDecided,
-            LastBallotDecided,
-            Caught,
-            Disconnected,
-            AllowedDisagreement
-        ]);
-        properties
+        assert!(self.properties.len() <= NTH.len(), "each property has its place");
+        let always = self.properties.iter().zip(NTH).map(|(property, condition)| Property {
+            expectation: property.expectation.clone(),
+            name: property.name,
+            condition,
+        });
+        always
+            .chain(sometimes![
+                FirstBallotDecided,
+                LastBallotDecided,
+                Caught,
+                Disconnected,
+                AllowedDisagreement
+            ])
+            .collect()
     }
+}
+
+/// Asks about the n-th property of the model.
+const NTH: [fn(&HeterogeneousPaxos, &Shown) -> bool; 12] = [
+    holds::<0>,
+    holds::<1>,
+    holds::<2>,
+    holds::<3>,
+    holds::<4>,
+    holds::<5>,
+    holds::<6>,
+    holds::<7>,
+    holds::<8>,
+    holds::<9>,
+    holds::<10>,
+    holds::<11>,
+];
+
+fn holds<const N: usize>(page: &HeterogeneousPaxos, shown: &Shown) -> bool {
+    (page.properties[N].condition)(&page.model, &shown.state)
 }
