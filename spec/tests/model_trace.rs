@@ -155,20 +155,43 @@ fn what_was_changed_is_noticed() {
     });
 }
 
-/// A deliberate bug that violates a property in the model: the trace shows where the definitions would not have it.
+/// With a deliberate bug, the trace shows where the definitions would not have it.
 #[cfg(feature = "mutants")]
-#[test]
-fn a_violation_differs_from_the_definitions() {
+mod mutants {
+    use super::*;
     use hpaxos_consensus::rules::{Mutant, Rules};
-    let quorum = Mutant::ALL.iter().find(|one| one.name() == "quorum-minus-one").unwrap();
-    let mut setup = setup(FOUR, "vw", Mode::Reduced, 0);
-    setup.rules = Rules::with(*quorum);
-    let model = Engines::new(setup);
-    let Found::Violated(property, way) = search(&model, None, None) else {
-        panic!("the model does not notice the bug")
-    };
-    assert_eq!(property.name(), "Agreement");
-    let lines = lines(&model, &way);
-    let difference = again(&lines).difference.unwrap();
-    assert!(lines[difference.line - 1].contains("\"2a\""), "{difference:?}");
+
+    /// Where the trace of a path first differs.
+    fn differs(mutant: &str, witness: Option<Witness>) -> (Found, String) {
+        let mutant = Mutant::ALL.iter().find(|one| one.name() == mutant).unwrap();
+        let mut setup = setup(FOUR, "vw", Mode::Reduced, 0);
+        // One says nothing: the others see all there is to see, sooner.
+        setup.byzantine = setup.setting.acceptors.last().copied().into_iter().collect();
+        setup.rules = Rules::with(*mutant);
+        let model = Engines::new(setup);
+        let found = search(&model, witness, None);
+        let (Found::Shown(way) | Found::Violated(_, way)) = &found else {
+            panic!("nothing came of {}", mutant.name())
+        };
+        let lines = lines(&model, way);
+        let difference = again(&lines).difference.unwrap();
+        (found, lines[difference.line - 1].clone())
+    }
+
+    #[test]
+    fn a_violation_differs_from_the_definitions() {
+        let (found, line) = differs("always-fresh", None);
+        let Found::Violated(property, _) = found else { panic!("agreement holds") };
+        assert_eq!(property.name(), "agreement");
+        assert!(line.contains("\"send\"") && line.contains("\"1b\""), "{line}");
+    }
+
+    #[test]
+    fn a_violation_of_no_property_differs_from_the_definitions() {
+        let first = Some(Witness::FirstBallotDecided);
+        let (_, line) = differs("quorum-minus-one", first);
+        assert!(line.contains("\"send\"") && line.contains("\"2a\""), "{line}");
+        let (_, line) = differs("decide-minus-one", first);
+        assert!(line.contains("\"decide\""), "{line}");
+    }
 }
