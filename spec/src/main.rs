@@ -23,6 +23,9 @@ enum Command {
     /// Explores every order of messages, every delay and every lie, with the engine itself.
     #[command(after_help = commands::check::EXAMPLES)]
     Check(commands::check::Arguments),
+    /// Shows the states that `check` explores, in a browser.
+    #[command(after_help = commands::explore::EXAMPLES)]
+    Explore(commands::explore::Arguments),
     /// Runs the engine through storms of faults, each drawn from a seed.
     #[command(after_help = commands::simulate::EXAMPLES)]
     Simulate(commands::simulate::Arguments),
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     let result = match command {
         Command::Check(arguments) => arguments.run(),
+        Command::Explore(arguments) => arguments.run(),
         Command::Simulate(arguments) => arguments.run(),
         Command::Replay(arguments) => arguments.run(),
     };

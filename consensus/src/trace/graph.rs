@@ -34,7 +34,7 @@ pub const ACCEPTORS_MAX: usize = 24;
 pub struct WholeGraph {
     /// Of the format; see [`VERSION`].
     pub version: u32,
-    /// The node that wrote the trace, or `simulator`.
+    /// The node that wrote the trace, or `simulator`, or `model`.
     pub writer: String,
     /// The network.
     pub network: NetworkId,
@@ -44,7 +44,7 @@ pub struct WholeGraph {
     pub learners: BTreeMap<String, Vec<Vec<String>>>,
     /// The edges that exist, not condensed.
     pub edges: Vec<Edge>,
-    /// Who is Byzantine; only a simulator knows.
+    /// Who is Byzantine; only a simulator knows, or a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub byzantine: Option<Vec<String>>,
     /// The logs.

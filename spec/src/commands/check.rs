@@ -7,9 +7,12 @@ use hpaxos_consensus::Sends;
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
 use hpaxos_spec::model::explore::{Report, explore};
 use hpaxos_spec::model::setup::{self, Setup};
+use hpaxos_spec::model::witness::{Found, Witness, search};
+use hpaxos_spec::model::{Engines, State, Step, trace};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 
 pub const EXAMPLES: &str = "\
@@ -18,9 +21,11 @@ Examples:
   hpaxos-spec check --graph spec/graphs/d4.toml --ballots 2
   hpaxos-spec check --ballots 3 --byzantine 2 --values vwv
   hpaxos-spec check --mode faithful --crashes 1
+  hpaxos-spec check --ballots 3 --witness last-ballot-decided --trace path.jsonl
+  hpaxos-spec replay path.jsonl
 
-Exit code: 0 every property holds in every state, 1 one does not, 2 not everything was explored, or a
-file or an argument cannot be used.";
+Exit code: 0 every property holds in every state, or the witness was found; 1 a property does not hold,
+or no state shows the witness; 2 not everything was explored, or a file or an argument cannot be used.";
 
 /// Which steps the model has.
 #[derive(Clone, Copy, ValueEnum)]
@@ -87,6 +92,13 @@ pub struct Arguments {
     /// Gives up after so many states, those met again included.
     #[arg(long, value_name = "N")]
     states: Option<usize>,
+    /// Writes the path to where a property does not hold, as JSON lines that `replay` reads.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Looks only for a state that shows something, and for a shortest path to it. One of first-ballot-decided,
+    /// last-ballot-decided, caught, disconnected, allowed-disagreement.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["json", "threads"])]
+    witness: Option<String>,
     /// Answers in JSON.
     #[arg(long)]
     json: bool,
@@ -174,6 +186,9 @@ impl Arguments {
     /// Whether every property holds in every state; an error if not every state was seen.
     pub fn run(&self) -> Result<bool> {
         let setup = self.world.setup()?;
+        if let Some(name) = &self.witness {
+            return self.look_for(name, setup);
+        }
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         let shown = std::io::stderr().is_terminal();
         let report = explore(setup, self.threads.unwrap_or(cores), self.states, |states, met| {
@@ -209,13 +224,56 @@ impl Arguments {
         } else {
             show(&answer, &report);
         }
-        if !answer.violations.is_empty() {
+        if let Some((_, path)) = report.violations.into_iter().next() {
+            self.write(&report.model, &path.into_vec())?;
             return Ok(false);
         }
         if !answer.complete {
             bail!("not everything was explored; --states allows more");
         }
         Ok(true)
+    }
+
+    /// Whether some state shows what is looked for; an error if not every state was seen.
+    fn look_for(&self, name: &str, setup: Setup) -> Result<bool> {
+        let witness = Witness::ALL.into_iter().find(|witness| witness.name() == name);
+        let known = || Witness::ALL.map(Witness::name).join(", ");
+        let witness =
+            witness.with_context(|| format!("no witness `{name}`; there are {}", known()))?;
+        let model = Engines::new(setup);
+        let (title, path, shown) = match search(&model, Some(witness), self.states) {
+            Found::Shown(path) => (name.to_owned(), path, true),
+            Found::Violated(property, path) => {
+                (format!("VIOLATED {}", property.name()), path, false)
+            }
+            Found::Nowhere => {
+                line(format_args!("no state shows {name}"));
+                return Ok(false);
+            }
+            Found::NotYet => bail!("not everything was explored; --states allows more"),
+        };
+        line(title);
+        for step in path.iter().filter_map(|(_, step)| step.as_ref()) {
+            line(format_args!("  {}", model.told(step)));
+        }
+        self.write(&model, &path)?;
+        Ok(shown)
+    }
+
+    /// Writes a path where it is wanted.
+    fn write(&self, model: &Engines, path: &[(State, Option<Step>)]) -> Result<()> {
+        let Some(file) = &self.trace else { return Ok(()) };
+        let write = || -> std::io::Result<usize> {
+            let mut to = BufWriter::new(File::create(file)?);
+            let lines = trace::write(model, path, &mut to)?;
+            to.flush()?;
+            Ok(lines)
+        };
+        let lines = write().with_context(|| file.display().to_string())?;
+        if !self.json {
+            line(format_args!("{}: {lines} lines", file.display()));
+        }
+        Ok(())
     }
 }
 

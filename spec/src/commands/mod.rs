@@ -1,6 +1,7 @@
 //! The commands.
 
 pub mod check;
+pub mod explore;
 pub mod replay;
 pub mod simulate;
 

@@ -319,7 +319,7 @@ impl Locals {
 
     /// A message as an acceptor hears it. It hears its own proposals as if they were somebody else's: so it may answer them
     /// late, like all others.
-    fn heard_by(&self, owner: AcceptorId, msg: Msg) -> Arc<Verified<Message>> {
+    pub fn heard_by(&self, owner: AcceptorId, msg: Msg) -> Arc<Verified<Message>> {
         let Said { message, kind, signer, .. } = self.universe.said(msg);
         if *kind == Kind::OneA && *signer == owner {
             let other = self.setup.setting.acceptors.iter().find(|one| **one != owner);

@@ -20,16 +20,20 @@
 //!
 //! Where the faithful mode finishes, tests compare what can be observed in both.
 
+pub mod diagram;
 pub mod explore;
 pub mod forgery;
 pub mod knowledge;
 pub mod local;
 pub mod observer;
+pub mod page;
 pub mod setup;
 pub mod stabilised;
 pub mod symmetry;
 pub mod telling;
+pub mod trace;
 pub mod universe;
+pub mod witness;
 
 use crate::properties::Property as Sentence;
 use forgery::Forgery;
@@ -234,11 +238,7 @@ impl Engines {
         let allowed = |seen: &&Arc<Seen>| seen.flaw.is_none() && values(seen).len() > 1;
         let caught: BTreeSet<_> = self.universe.all_caught();
         let trust = &self.setup.trust;
-        let disconnects = |caught: &AcceptorSet| {
-            let learners = trust.learners();
-            let left = trust.log().connections(caught);
-            learners.iter().any(|l| left.connected(l) != trust.all_safe().connected(l))
-        };
+        let disconnects = |caught: &AcceptorSet| witness::disconnects(trust, caught);
         BTreeMap::from([
             ("first-ballot-decided", decided(0)),
             ("last-ballot-decided", decided(last)),

@@ -32,16 +32,15 @@ impl Engines {
         let said = self.universe().said(msg);
         let facts = &said.facts;
         let ballot = ballot(facts.ballot);
-        let signer = self.acceptor(said.signer);
-        let place = place(self.universe(), msg);
+        let name = self.name_of(msg);
         match said.kind {
             Kind::OneA => format!("1a {ballot}"),
             Kind::OneB => {
                 let fresh = self.classes(facts.named);
                 let fresh = if fresh.is_empty() { "nobody".to_owned() } else { fresh };
-                format!("{signer}{place} 1b {ballot} fresh for {fresh}")
+                format!("{name} 1b {ballot} fresh for {fresh}")
             }
-            kind => format!("{signer}{place} {kind} {ballot} names {}", self.classes(facts.named)),
+            kind => format!("{name} {kind} {ballot} names {}", self.classes(facts.named)),
         }
     }
 
@@ -56,8 +55,18 @@ impl Engines {
         let said = self.universe().said(msg);
         match said.kind {
             Kind::OneA => format!("1a:{}", ballot(said.facts.ballot)),
-            _ => format!("{}{}", self.acceptor(said.signer), place(self.universe(), msg)),
+            _ => self.name_of(msg),
         }
+    }
+
+    /// A reply by its signer and its place there; and by its number, where a signer may put several in one place.
+    fn name_of(&self, msg: Msg) -> String {
+        let signer = self.universe().said(msg).signer;
+        let (name, place) = (self.acceptor(signer), place(self.universe(), msg));
+        if self.setup().byzantine.contains(signer) {
+            return format!("{name}{place}#{msg}");
+        }
+        format!("{name}{place}")
     }
 
     /// A step.
@@ -69,24 +78,27 @@ impl Engines {
             }
             Step::Honest { events, from, to, .. } => {
                 let (before, after) = (self.locals().get(*from), self.locals().get(*to));
-                let mut text = self.acceptor(after.owner).to_owned();
-                for event in events {
-                    match event {
-                        Happening::Deliver(msg) => {
-                            let _ = write!(text, " takes {}", self.short(*msg));
-                        }
-                        Happening::Restart if events.len() == 1 => text.push_str(" restarts"),
-                        Happening::Forget => text.push_str(" loses its store"),
-                        Happening::Restart | Happening::Answer => {}
-                    }
+                let mut done = Vec::new();
+                let taken = events.iter().filter_map(|event| match event {
+                    Happening::Deliver(msg) => Some(self.short(*msg)),
+                    _ => None,
+                });
+                let taken: Vec<String> = taken.collect();
+                if !taken.is_empty() {
+                    done.push(format!("takes in {}", taken.join(" ")));
                 }
-                for msg in after.chain.iter().skip(before.chain.len()) {
-                    let _ = write!(text, "; says {}", self.message_in_full(*msg));
+                if *events == [Happening::Restart] {
+                    done.push("restarts".to_owned());
                 }
+                if *events == [Happening::Forget] {
+                    done.push("loses its store".to_owned());
+                }
+                let said = after.chain.iter().skip(before.chain.len());
+                done.extend(said.map(|msg| format!("says {}", self.message_in_full(*msg))));
                 if let Some((property, detail)) = &after.flaw {
-                    let _ = write!(text, "; {}: {detail}", property.name());
+                    done.push(format!("{}: {detail}", property.name()));
                 }
-                text
+                format!("{} {}", self.acceptor(after.owner), done.join("; "))
             }
         }
     }
@@ -94,18 +106,23 @@ impl Engines {
     /// Who knows what, who is bound to which value and why, and what has been decided.
     pub fn described(&self, state: &State) -> String {
         let mut text = String::new();
+        for proposal in &self.proposals[usize::from(state.pattern)] {
+            let said = self.universe().said(*proposal);
+            let (name, ballot) = (self.short(*proposal), said.facts.ballot);
+            let (proposer, value) = (self.acceptor(said.signer), letter(ballot.value));
+            let _ =
+                writeln!(text, "{name}: {proposer} proposes {value} in round {}", ballot.round.0);
+        }
         for local in self.honest(state) {
             let _ = writeln!(text, "{}", self.acceptor(local.owner));
             self.describe_local(local, &mut text);
         }
-        for lie in self.lies(state) {
-            let signer = self.universe().said(*lie).signer;
-            let _ = writeln!(
-                text,
-                "{} (Byzantine)\n  said {}",
-                self.acceptor(signer),
-                self.message_in_full(*lie)
-            );
+        for traitor in self.setup().byzantine.iter() {
+            let _ = writeln!(text, "{} (Byzantine)", self.acceptor(traitor));
+            let own = |lie: &&Msg| self.universe().said(**lie).signer == traitor;
+            for lie in self.lies(state).iter().filter(own) {
+                let _ = writeln!(text, "  said {}", self.message_in_full(*lie));
+            }
         }
         let seen = self.seen(state);
         for (learner, value) in &seen.decided {
@@ -121,10 +138,11 @@ impl Engines {
         for msg in &local.chain {
             let _ = writeln!(text, "  said {}", self.message_in_full(*msg));
         }
-        let own = |msg: &&Msg| self.universe().said(**msg).signer == local.owner;
-        let others: Vec<String> =
-            local.taken.iter().filter(|msg| !own(msg)).map(|msg| self.short(*msg)).collect();
-        let _ = writeln!(text, "  has taken in {}", others.join(" "));
+        let others = local.taken.iter().filter(|msg| !local.chain.contains(msg));
+        let others: Vec<String> = others.map(|msg| self.short(*msg)).collect();
+        if !others.is_empty() {
+            let _ = writeln!(text, "  has taken in {}", others.join(" "));
+        }
         let Some(last) = local.last() else { return };
         let facts = &self.universe().said(last).facts;
         for caught in facts.caught.iter() {

@@ -4,6 +4,9 @@
 //! which must send and decide the same. A slot is run again until it is read from disk, after it was parked or its node was
 //! started again: what had been taken in but not stored is then unknown, and only messages and decisions are checked. A node
 //! that the trace says crashed is not run again at all.
+//!
+//! What a line carries in full is what its node got: to different nodes, a proposal may come from different proposers, as it
+//! does in traces of the model, where acceptors answer their own late. And a log has as many sends as the first line says.
 
 mod graph;
 mod messages;
@@ -18,7 +21,7 @@ use hpaxos_consensus::rules::Rules;
 use hpaxos_consensus::trace::{self, Graph, Line};
 use hpaxos_consensus::{
     Config, Decision, Epoch, Evidence, Judgement, LogName, MessageId, NetworkId, Peer, Place,
-    Round, Slot, SlotEvent, TimerKind, Trust, ValueHash,
+    Round, Sends, Slot, SlotEvent, TimerKind, Trust, ValueHash,
 };
 use hpaxos_learner_graph::{LearnerGraph, LearnerId};
 use messages::Messages;
@@ -74,7 +77,7 @@ pub fn replay(from: impl BufRead, folder: &Path) -> Result<Answer> {
         Graph::Whole(whole) => whole.byzantine.clone().unwrap_or_default(),
         Graph::File(_) => Vec::new(),
     };
-    let logs = trust_of(&graph, &lines)?;
+    let logs = trust_of(&graph, first, &lines)?;
     let definitions = logs.values().all(|log| log.naive.is_some());
     let mut replay = Replay {
         messages: Messages { graph: &graph, network },
@@ -132,7 +135,11 @@ struct Node {
 type Outcome = Result<(), String>;
 
 /// Works out the trust models of all logs in which something was sent, or received from others.
-fn trust_of(graph: &LearnerGraph, lines: &[Line]) -> Result<BTreeMap<LogName, LogTrust>> {
+fn trust_of(
+    graph: &LearnerGraph,
+    first: &Graph,
+    lines: &[Line],
+) -> Result<BTreeMap<LogName, LogTrust>> {
     let mut logs = BTreeMap::new();
     for line in lines {
         let (name, slot, message) = match line {
@@ -144,8 +151,14 @@ fn trust_of(graph: &LearnerGraph, lines: &[Line]) -> Result<BTreeMap<LogName, Lo
             let log =
                 graph.log(&name.0).with_context(|| format!("the graph has no log `{name}`"))?;
             let small = log.everyone().len() <= oracle::ACCEPTORS_MAX;
-            let naive = small.then(|| NaiveTrust::of_log(&log));
-            let trust = Arc::new(Trust::new(log)?);
+            let mut naive = small.then(|| NaiveTrust::of_log(&log));
+            let mut trust = Trust::new(log)?;
+            if let Some(sends) = sends_of(first, name)? {
+                trust = trust.with_sends(sends);
+                naive =
+                    naive.map(|naive| naive.with_sends(if sends == Sends::Three { 3 } else { 4 }));
+            }
+            let trust = Arc::new(trust);
             logs.insert(name.clone(), LogTrust { trust, naive, values: BTreeMap::new() });
         }
         if let (Some(log), trace::Message::OneA { value, .. }) = (logs.get_mut(name), message) {
@@ -155,15 +168,33 @@ fn trust_of(graph: &LearnerGraph, lines: &[Line]) -> Result<BTreeMap<LogName, Lo
     Ok(logs)
 }
 
+/// How many sends the first line says that a log has.
+fn sends_of(first: &Graph, log: &LogName) -> Result<Option<Sends>> {
+    let Graph::Whole(whole) = first else { return Ok(None) };
+    Ok(match whole.logs.get(&*log.0).map(|log| log.sends) {
+        None => None,
+        Some(3) => Some(Sends::Three),
+        Some(4) => Some(Sends::Four),
+        Some(other) => bail!("log `{log}` has 3 sends or 4, not {other}"),
+    })
+}
+
 impl<'a> Replay<'a> {
     fn line(&mut self, line: &Line) -> Outcome {
         match line {
             Line::Send { node, log, slot, message, .. } => self.send(node, log, *slot, message),
             Line::Receive { node, log, slot, id, message, hint } => {
-                if let Some(message) = message {
-                    self.know(log, *slot, message)?;
-                }
-                self.receive(node, log, *slot, *id, hint)
+                let message = match message {
+                    Some(message) if message.id() != *id => {
+                        return Err(format!("the message received as {id} is {}", message.id()));
+                    }
+                    Some(message) => self.know(log, *slot, message)?,
+                    None => {
+                        let known = self.slot(log, *slot)?.messages.get(id).cloned();
+                        known.ok_or_else(|| format!("nobody sent {id}"))?
+                    }
+                };
+                self.receive(node, message, hint)
             }
             Line::Decide { node, log, slot, learner, ballot, value } => {
                 if ballot.value != *value {
@@ -276,7 +307,7 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// Derives a message, by engine and definitions, and compares.
+    /// Derives a message, by engine and definitions, and compares. The message, as this line has it.
     fn know(
         &mut self,
         log: &LogName,
@@ -288,8 +319,8 @@ impl<'a> Replay<'a> {
         let graph = self.messages.graph;
         let trust = self.log(log)?.trust.clone();
         let state = self.slot(log, slot)?;
-        if let Some(known) = state.messages.get(&id) {
-            return Ok(known.clone());
+        if state.messages.contains_key(&id) {
+            return Ok(message);
         }
         let refs = state
             .dag
@@ -346,20 +377,17 @@ impl<'a> Replay<'a> {
     fn receive(
         &mut self,
         name: &str,
-        log: &LogName,
-        slot: Slot,
-        id: MessageId,
+        message: Arc<Verified<Message>>,
         hint: &[MessageId],
     ) -> Outcome {
-        let message = self.slot(log, slot)?.messages.get(&id).cloned();
-        let message = message.ok_or_else(|| format!("nobody sent {id}"))?;
-        let node = self.node(name, log, slot)?;
+        let (id, log, slot) = (message.id(), message.place.log.clone(), message.place.slot);
+        let node = self.node(name, &log, slot)?;
         if let Some(missing) = message.refs().iter().find(|below| !node.held.contains(*below)) {
             return Err(format!("{id} is received before {missing}, which it references"));
         }
         node.held.insert(id);
         let (from, hint) = (Peer::Acceptor(message.signer()), Refs::new(hint.iter().copied()));
-        self.feed(name, log, slot, SlotEvent::Recorded { from, message, hint })
+        self.feed(name, &log, slot, SlotEvent::Recorded { from, message, hint })
     }
 
     fn decide(&mut self, name: &str, log: &LogName, decision: Decision) -> Outcome {

@@ -68,7 +68,7 @@ impl<'a> Comparison<'a> {
             if let Some(ix) = inserted {
                 self.compare_facts(&dag.node(ix).facts, *id)
                     .map_err(|why| format!("message {id}: {why}"))?;
-                facts[*id] = Some(dag.node(ix).facts.clone());
+                facts[*id] = Some(Facts::clone(&dag.node(ix).facts));
             }
         }
         self.compare_whole(&dag)?;
@@ -223,7 +223,7 @@ impl<'a> Comparison<'a> {
                 same(
                     &format!("derived again, {at:?}"),
                     dag.derive(&draft),
-                    Ok(node.facts.clone()),
+                    Ok(Facts::clone(&node.facts)),
                 )?;
             }
         }
