@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes the constants of a configuration of spec/tla/configurations.toml as TLA+: `tlc.py NAME FOLDER`; or lists the
-names of those that are run by default: `tlc.py`.
+names of those that do not take long, or of those that do: `tlc.py --list [--long]`.
 
 Learner graphs are understood here once more, by brute force over all sets of acceptors and without what small graphs do
 not need: stakes, `overlap`, logs.
@@ -111,8 +111,9 @@ def function(pairs):
 
 def main():
     configurations = read("spec/tla/configurations.toml")["configuration"]
-    if len(sys.argv) == 1:
-        print("\n".join(one["name"] for one in configurations if not one.get("long")))
+    if sys.argv[1] == "--list":
+        long = "--long" in sys.argv
+        print("\n".join(one["name"] for one in configurations if one.get("long", False) == long))
         return
     name, folder = sys.argv[1:]
     [configuration] = [one for one in configurations if one["name"] == name] or [None]

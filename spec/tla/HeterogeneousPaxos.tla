@@ -98,12 +98,15 @@ Proposal(ballot) == [
 \* Those of `names` that are no 1a's.
 Replies(known, names) == {x \in names : known[x].kind # "1a"}
 
-\* Of one signer; two of them have equal `prev` when there are fewer such than messages.
 OfSigner(known, names, a) == {x \in names : known[x].signer = a}
 
-Forked(known, names) == {a \in Acceptors :
-    LET own == OfSigner(known, names, a)
-    IN  Cardinality({known[x].prev : x \in own}) < Cardinality(own)}
+\* Signers of two different replies with equal `prev`.
+Forked(known, names) ==
+    LET replies == Replies(known, names)
+        places  == {<<known[x].signer, known[x].prev>> : x \in replies}
+    IN  IF Cardinality(places) = Cardinality(replies) THEN {}
+        ELSE {known[x].signer : x \in {y \in replies : \E z \in replies :
+                y # z /\ known[y].signer = known[z].signer /\ known[y].prev = known[z].prev}}
 
 \* The name that x gets.
 Name(known, x) ==
