@@ -114,7 +114,7 @@ Name(known, x) ==
     THEN <<x.signer, [kind |-> x.kind, prev |-> x.prev, refs |-> x.refs]>>
     ELSE <<x.signer, 1 + Cardinality(OfSigner(known, DOMAIN known, x.signer))>>
 
-(* `known`, and x = [kind, signer, prev, refs] with what is derived of it if that is well-formed.  *)
+(* `known`, and x = [kind, signer, prev, refs] with what is derived of it if it is well-formed.   *)
 (* The references of x are known, so they are well-formed.                                        *)
 WithIfWellFormed(known, x) ==
     LET below   == UNION {known[y].below : y \in x.refs}    \* strictly
@@ -188,7 +188,7 @@ Last(known, p) ==
     LET count == Cardinality(OfSigner(known, DOMAIN known, p))
     IN  IF count = 0 THEN {} ELSE {<<p, count>>}
 
-\* The maximal ones of what was taken in; 1a's are referenced by the 1b's that answer them, and else never.
+\* The maximal ones of what was taken in, without 1a's: only the 1b that answers one references it.
 Recent(known, names) ==
     LET replies == Replies(known, names)
     IN  replies \ UNION {known[x].refs : x \in replies}
@@ -196,7 +196,8 @@ Recent(known, names) ==
 \* What it would say, having taken in `names`, in answer to `proposals`.
 Draft(known, p, names, kind, proposals) ==
     LET prev == Last(known, p)
-    IN  [kind |-> kind, signer |-> p, prev |-> prev, refs |-> Recent(known, names) \cup prev \cup proposals]
+    IN  [kind |-> kind, signer |-> p, prev |-> prev,
+         refs |-> prev \cup Recent(known, names) \cup proposals]
 
 \* Whether it answered no 1a of this ballot's round or a higher one.
 IsFirstAnswer(p, ballot) ==
@@ -210,15 +211,15 @@ Sign(p, known, held, tookIn) ==
         /\ dag' = [dag EXCEPT ![p] = held \cup new]
         /\ taken' = [taken EXCEPT ![p] = tookIn \cup new]
 
-\* p receives m, with what is missing below it if all of that is by signers known to have forked, whose
-\* messages are welcome only if somebody else's needs them; it takes in what it may, and votes.
+\* p receives m, with what is missing below it if all of that is by signers known to have forked:
+\* theirs are welcome only where somebody else's needs them. It takes in what it may, and votes.
 Deliver(p, m) ==
     /\ m \notin dag[p]
     /\ LET missing == messages[m].below \ dag[p]
            forked  == Forked(messages, dag[p])
            held    == dag[p] \cup missing
            caught  == Forked(messages, taken[p])
-           tookIn  == IF messages[m].signer \in caught THEN taken[p] ELSE taken[p] \cup messages[m].below
+           tookIn  == taken[p] \cup IF messages[m].signer \in caught THEN {} ELSE messages[m].below
            vote    == Draft(messages, p, tookIn, "1b", {m})
        IN  /\ messages[m].signer \notin forked
            /\ \A y \in missing \ {m} : messages[y].signer \in forked
@@ -237,10 +238,10 @@ Answer(p) ==
         /\ Sign(p, answered, dag[p], taken[p])
 
 -----------------------------------------------------------------------------
-(* The Byzantine acceptor signs any well-formed message once, but for references that say nothing: *)
-(* apart from `prev`, none lies below another.                                                     *)
+(* The Byzantine acceptor signs any well-formed message once, but for references that say         *)
+(* nothing: apart from `prev`, none lies below another.                                           *)
 
-\* Sets of messages none of which lies below another, at most two of each signer, and at most one 1a.
+\* Sets of messages, none of them below another, at most two of each signer, and at most one 1a.
 RECURSIVE Antichains(_)
 Antichains(signers) ==
     IF signers = {} THEN {{}}
@@ -306,6 +307,6 @@ HonestAreChains ==
         /\ messages[x].prev = IF x[2] = 1 THEN {} ELSE {<<p, x[2] - 1>>}
         /\ messages[x].prev \subseteq messages[x].below
 
-\* Nothing is left pending: who forked is not taken in of one's own choice, but is not received so either.
+\* Nothing is left pending: what is not taken in of one's own choice is not received alone either.
 NothingIsPending == taken = dag
 =============================================================================
