@@ -210,7 +210,8 @@ pub struct Graph {
     pub network: String,
     /// The learner graph's file.
     pub toml: String,
-    /// Of each log, what breaks what: as `hpaxos graph analyze --json` says.
+    /// Of each log: for each two of its chains a smallest set of acceptors that must be Byzantine for them to disagree, as in
+    /// receipts.
     pub analysis: serde_json::Value,
     /// Acceptors of whom there is proof that they signed two conflicting messages.
     pub caught: Vec<String>,
