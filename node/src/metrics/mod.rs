@@ -406,6 +406,12 @@ mod tests {
         metrics.set_view_lag("red+blue", "red", 3);
         metrics.set_silent("red", true);
         metrics.unknown_own_message("red");
+        metrics.certified("red+blue", "red", Duration::from_millis(7));
+        metrics.root_mismatch("red+blue", "red");
+        metrics.set_slots_behind("red", 9);
+        metrics.set_snapshot_done("red", 0.5);
+        metrics.snapshot_piece_refused("red");
+        metrics.set_history_begins("red", 64);
         metrics
     }
 
@@ -431,6 +437,13 @@ mod tests {
             "hpaxos_view_lag_slots{learner=\"red\",log=\"red+blue\"} 3",
             "hpaxos_silent{log=\"red\"} 1",
             "hpaxos_unknown_own_messages_total{log=\"red\"} 1",
+            "hpaxos_certificate_seconds_bucket{learner=\"red\",log=\"red+blue\",le=\"0.005\"} 0",
+            "hpaxos_certificate_seconds_bucket{learner=\"red\",log=\"red+blue\",le=\"0.01\"} 1",
+            "hpaxos_root_mismatch{learner=\"red\",log=\"red+blue\"} 1",
+            "hpaxos_slots_behind{log=\"red\"} 9",
+            "hpaxos_snapshot_done{log=\"red\"} 0.5",
+            "hpaxos_snapshot_pieces_refused_total{log=\"red\"} 1",
+            "hpaxos_history_begins_slot{log=\"red\"} 64",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
