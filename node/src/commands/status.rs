@@ -4,7 +4,7 @@ use super::node_address::NodeAddress;
 use crate::Outcome;
 use crate::show::{BAD, Columns, GOOD, TITLE, WARN, error, is_read, json, line, styled};
 use clap::Args;
-use hpaxos_node::api::answers::{Graph, Logs, Silent, Snapshot, Sync};
+use hpaxos_node::api::answers::{Graph, Logs, Silent, Snapshot, Stopped, Sync};
 use hpaxos_node::client::Client;
 use serde_json::json;
 use std::io::{self, IsTerminal};
@@ -170,6 +170,19 @@ impl Status {
                 "{} {name}: the node signs nothing {until}, because its store was lost: {why}",
                 styled(WARN, "silent")
             ));
+        }
+        for (name, log) in logs {
+            for (learner, at) in &log.learners {
+                let Some(Stopped { slot, why }) = &at.stopped else { continue };
+                let why = match why.as_str() {
+                    "root-mismatch" => "a quorum attests another outcome than this node's",
+                    _ => "it decided another block than the others",
+                };
+                line(format_args!(
+                    "{} {name}: the view of {learner} goes no further: of slot {slot}, {why}; /v1/evidence has what there is",
+                    styled(BAD, "stopped")
+                ));
+            }
         }
         for acceptor in &self.graph.caught {
             let why = "it signed messages that conflict; /v1/evidence has the proof";

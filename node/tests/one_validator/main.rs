@@ -5,5 +5,6 @@
 mod bundles;
 mod memory;
 mod moving;
+mod stopped;
 mod stores;
 mod world;
