@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails is to stop")]
 
 mod bundles;
+mod clients;
 mod memory;
 mod moving;
 mod stopped;

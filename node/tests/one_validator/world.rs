@@ -163,6 +163,12 @@ impl World {
 
     /// Starts the node, and waits until it is ready.
     pub fn start(&mut self) {
+        self.listen();
+        self.until("the node is ready", |world| world.client().is_ready().ok()?.then_some(()));
+    }
+
+    /// Starts the node, and waits until it listens.
+    pub fn listen(&mut self) {
         let addresses = self.path("addresses.json");
         let _ = fs::remove_file(&addresses);
         self.spawn_node();
