@@ -169,6 +169,34 @@ impl World {
     pub fn end(self) -> TempDir {
         self.decisions.close();
         self.executor.join().unwrap().unwrap();
+        self.folder
+    }
+}
+
+/// A way to an executor that there is not, and how many words were said there since the last time.
+pub fn nobody_listens() -> (Decisions, impl Fn() -> usize) {
+    let (decisions, told) = Decisions::new(1);
+    (decisions, move || told.try_iter().count())
+}
+
+/// How an acceptor tells what was executed.
+#[derive(Clone, Copy)]
+pub enum Truth {
+    Told,
+    OtherState,
+    OtherHistory,
+}
+
+/// Where what is logged goes.
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
