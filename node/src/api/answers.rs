@@ -230,6 +230,9 @@ pub struct Graph {
     pub caught: Vec<String>,
     /// Acceptors to whom there is no link.
     pub unreachable: Vec<String>,
+    /// Why this node refuses peers: what of them differs.
+    #[serde(default)]
+    pub refused: BTreeMap<String, String>,
     /// Acceptors to whom there is.
     pub peers: Vec<Peer>,
 }

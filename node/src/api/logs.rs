@@ -152,6 +152,10 @@ pub(crate) async fn graph(State(shared): State<Shared>) -> Json<Graph> {
         let rtt_ms = link.round_trip.map(|rtt| rtt.as_secs_f64() * 1e3);
         Some(Peer { name: peer.name.to_string(), address: link.address.to_string(), rtt_ms })
     });
+    let refused = down.iter().filter_map(|peer| {
+        let why = peer.refused.as_ref()?;
+        Some((peer.name.to_string(), why.to_string()))
+    });
     let analysis = node.views.logs().map(|(_, log)| {
         (log.name.clone(), serde_json::to_value(&log.atomicity).unwrap_or_default())
     });
@@ -160,6 +164,7 @@ pub(crate) async fn graph(State(shared): State<Shared>) -> Json<Graph> {
         toml: hpaxos_learner_graph::file::write(node.graph.declarations()),
         analysis: serde_json::Value::Object(analysis.collect()),
         caught: names(caught),
+        refused: refused.collect(),
         unreachable: down.iter().filter(is_acceptor).map(|peer| peer.name.to_string()).collect(),
         peers: peers.collect(),
     })

@@ -97,6 +97,7 @@ impl Status {
             "ready": self.ready,
             "peers": self.graph.peers,
             "unreachable": self.graph.unreachable,
+            "refused": self.graph.refused,
             "caught": self.graph.caught,
             "logs": self.logs.logs,
         })
@@ -191,7 +192,7 @@ impl Status {
     }
 
     fn print_peers(&self) {
-        let Graph { peers, unreachable, .. } = &self.graph;
+        let Graph { peers, unreachable, refused, .. } = &self.graph;
         if peers.is_empty() && unreachable.is_empty() {
             return;
         }
@@ -201,8 +202,12 @@ impl Status {
             columns.row([peer.name.clone(), styled(GOOD, "up"), trip, peer.address.clone()]);
         }
         for peer in unreachable {
-            columns.row([peer.clone(), styled(BAD, "down"), "-".to_owned(), String::new()]);
+            let how = if refused.contains_key(peer) { "refused" } else { "down" };
+            columns.row([peer.clone(), styled(BAD, how), "-".to_owned(), String::new()]);
         }
         columns.print();
+        for (peer, why) in refused {
+            line(format_args!("{} {peer}: {why}", styled(BAD, "refused")));
+        }
     }
 }

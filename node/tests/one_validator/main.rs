@@ -6,6 +6,7 @@ mod bundles;
 mod clients;
 mod memory;
 mod moving;
+mod refused;
 mod stopped;
 mod stores;
 mod world;
