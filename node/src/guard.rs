@@ -6,7 +6,7 @@
 //! | file | says | written |
 //! |---|---|---|
 //! | `guard` | the store's name, its count of starts and stops, for each log how many slots had been opened | at each start and each orderly stop, synced |
-//! | `guard.mark` | the store's name, how many changes it has at the least | after each write that the store synced; not synced itself, so that it outlives the process, and is at most too old after a power cut |
+//! | `guard.mark` | the store's name, how many turns were synced in it | after each of them; not synced itself, so that it outlives the process, and is at most too old after a power cut |
 //!
 //! The store is always written first: it may be ahead of the guard, never behind it.
 
@@ -142,23 +142,23 @@ impl Mark {
         path.into()
     }
 
-    /// How many changes the store of this name has at the least; none if that is not known.
+    /// How many turns were synced in the store of this name; none if that is not known.
     pub fn read(guard: &Path, store: StoreId) -> Option<u64> {
         Mark::decode(&fs::read(Mark::path(guard)).ok()?, store)
     }
 
     /// What the bytes of a mark say of the store of this name.
     pub fn decode(bytes: &[u8], store: StoreId) -> Option<u64> {
-        let (name, changes) = bytes.split_at_checked(NAME_BYTES)?;
-        let changes = changes.try_into().ok().map(u64::from_be_bytes);
-        changes.filter(|_| name == store.0)
+        let (name, turns) = bytes.split_at_checked(NAME_BYTES)?;
+        let turns = turns.try_into().ok().map(u64::from_be_bytes);
+        turns.filter(|_| name == store.0)
     }
 
-    /// Begins the mark of a store that has so many changes.
+    /// Begins the mark of a store in which so many turns were synced.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn begin(guard: &Path, store: StoreId, changes: u64) -> Result<Self, MarkError> {
+    pub fn begin(guard: &Path, store: StoreId, turns: u64) -> Result<Self, MarkError> {
         let path = Mark::path(guard);
         let mut options = File::options();
         let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
@@ -166,16 +166,16 @@ impl Mark {
             Ok(file) => Mark { path, file },
             Err(error) => return Err(MarkError { path, error: error.to_string() }),
         };
-        mark.write(&[&store.0[..], &changes.to_be_bytes()].concat(), 0)?;
+        mark.write(&[&store.0[..], &turns.to_be_bytes()].concat(), 0)?;
         Ok(mark)
     }
 
-    /// The store has so many changes now.
+    /// So many turns are synced now.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn set(&self, changes: u64) -> Result<(), MarkError> {
-        self.write(&changes.to_be_bytes(), NAME_BYTES as u64)
+    pub fn set(&self, turns: u64) -> Result<(), MarkError> {
+        self.write(&turns.to_be_bytes(), NAME_BYTES as u64)
     }
 
     fn write(&self, bytes: &[u8], at: u64) -> Result<(), MarkError> {

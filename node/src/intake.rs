@@ -216,13 +216,13 @@ impl Intake for Checked {
         Box::pin(async move { self.take_bundle(from, &log, &bundle) })
     }
 
-    fn answer(&self, _: Peer, request: Bytes) -> BoxFuture<'_, Option<Bytes>> {
+    fn answer(&self, from: Peer, request: Bytes) -> BoxFuture<'_, Option<Bytes>> {
         Box::pin(async move {
             let (store, views) = (self.store.clone(), self.views.clone());
             let question = Question::decode(&request).ok()?;
             if let Question::Piece { log, slot, prefix } = question {
                 let log = views.log(&log)?;
-                let piece = self.snapshots.piece(&views, log, slot, prefix).await;
+                let piece = self.snapshots.piece(&views, (log, slot), prefix, from).await;
                 return piece.map(Bytes::from);
             }
             let snapshots = self.snapshots.clone();

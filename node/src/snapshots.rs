@@ -5,14 +5,15 @@
 
 use crate::store::{LogIndex, reading};
 use crate::views::Views;
+use hpaxos_consensus::Peer;
 use hpaxos_ledger::{Certificate, Offer, PIECE_BYTES, Piece, Prefix, View};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-/// Heights of a log of which pieces are served at a time.
-const HEIGHTS_MAX: usize = 4;
+/// Heights of a log that this node offers at a time. Besides them each peer has one that somebody else offered.
+const OFFERS_MAX: usize = 4;
 
 /// How long a height stays after somebody asked for it.
 const IDLE_MAX: Duration = Duration::from_secs(60);
@@ -41,31 +42,78 @@ struct OfLog {
     latest: Option<(u64, Vec<Certificate>)>,
     /// The latest certificates, by slot.
     heard: BTreeMap<u64, Vec<Certificate>>,
-    /// Slots after which states are served.
-    served: BTreeMap<u64, Served>,
+    /// Slots after which states are offered.
+    offered: BTreeMap<u64, (Vec<Certificate>, Held)>,
+    /// The slot after which a peer wants the state that somebody else offered it, so that several can send pieces.
+    wanted: BTreeMap<Peer, (u64, Held)>,
 }
 
-struct Served {
-    certificates: Vec<Certificate>,
+/// How long a height is held already.
+#[derive(Clone, Copy)]
+struct Held {
     since: Instant,
     asked: Instant,
 }
 
-impl OfLog {
-    /// Whether there is room for what is offered, if need be in the place of something that somebody only asked for.
-    fn makes_room(&mut self) -> bool {
-        if self.served.len() >= HEIGHTS_MAX {
-            let not_offered = self.served.iter().find(|(_, it)| it.certificates.is_empty());
-            let Some(slot) = not_offered.map(|(slot, _)| *slot) else { return false };
-            self.served.remove(&slot);
-        }
-        true
+impl Held {
+    fn from(now: Instant) -> Self {
+        Held { since: now, asked: now }
     }
 
+    fn goes_on(&self, now: Instant) -> bool {
+        now - self.asked < IDLE_MAX && now - self.since < HELD_MAX
+    }
+}
+
+impl OfLog {
     /// Lets go of what nobody asks for any more.
     fn tidy(&mut self, now: Instant) {
-        self.served
-            .retain(|_, served| now - served.asked < IDLE_MAX && now - served.since < HELD_MAX);
+        self.offered.retain(|_, (_, held)| held.goes_on(now));
+        self.wanted.retain(|_, (_, held)| held.goes_on(now));
+    }
+
+    /// What is offered now: what was a moment ago, or if there is room the latest state.
+    fn offer(&mut self, now: Instant) -> Option<(u64, Vec<Certificate>)> {
+        let full = self.offered.len() >= OFFERS_MAX;
+        let last = self.offered.iter_mut().next_back();
+        if let Some((slot, (certificates, held))) = last
+            && (full || now - held.since < OFFERED_MAX)
+        {
+            held.asked = now;
+            return Some((*slot, certificates.clone()));
+        }
+        let (slot, certificates) = self.latest.clone()?;
+        self.offered.insert(slot, (certificates.clone(), Held::from(now)));
+        Some((slot, certificates))
+    }
+
+    /// A peer asks for a piece of the state after a slot. Whether it had not asked for that one before.
+    fn ask(&mut self, peer: Peer, slot: u64, now: Instant) -> bool {
+        if let Some((_, held)) = self.offered.get_mut(&slot) {
+            held.asked = now;
+            return false;
+        }
+        match self.wanted.get_mut(&peer) {
+            // Whoever wants another one lets go of the last, and holds it no longer for that.
+            Some((wanted, held)) => {
+                held.asked = now;
+                std::mem::replace(wanted, slot) != slot
+            }
+            None => {
+                self.wanted.insert(peer, (slot, Held::from(now)));
+                true
+            }
+        }
+    }
+
+    /// The lowest height whose state is held.
+    fn lowest(&self) -> Option<u64> {
+        let offered = self.offered.keys().next();
+        offered
+            .into_iter()
+            .chain(self.wanted.values().map(|(slot, _)| slot))
+            .min()
+            .map(|it| it.saturating_add(1))
     }
 }
 
@@ -104,7 +152,7 @@ impl Snapshots {
     pub fn lowest(&self, log: LogIndex) -> Option<u64> {
         let mut of_log = self.of(log);
         of_log.tidy(Instant::now());
-        of_log.served.first_key_value().map(|(slot, _)| slot + 1)
+        of_log.lowest()
     }
 
     /// What is offered to somebody who asks.
@@ -113,51 +161,24 @@ impl Snapshots {
         let (slot, certificates) = {
             let mut of_log = self.of(log);
             of_log.tidy(now);
-            let young = of_log.served.iter_mut().next_back().filter(|(_, served)| {
-                now - served.since < OFFERED_MAX && !served.certificates.is_empty()
-            });
-            if let Some((slot, served)) = young {
-                served.asked = now;
-                (*slot, served.certificates.clone())
-            } else {
-                let (slot, certificates) = of_log.latest.clone()?;
-                if !of_log.served.contains_key(&slot) && !of_log.makes_room() {
-                    return None;
-                }
-                let served = Served { certificates: certificates.clone(), since: now, asked: now };
-                of_log.served.insert(slot, served);
-                (slot, certificates)
-            }
+            of_log.offer(now)?
         };
         Offer::new(&views.frozen(log), slot, certificates)
     }
 
-    /// A piece of the state after a slot; none if it is not here any more, or too much is asked for at a time.
+    /// A piece of the state after a slot, for a peer; none if it is not here any more.
     pub async fn piece(
         self: &Arc<Self>,
         views: &Arc<Views>,
-        log: LogIndex,
-        slot: u64,
+        (log, slot): (LogIndex, u64),
         prefix: Prefix,
+        peer: Peer,
     ) -> Option<Vec<u8>> {
         let now = Instant::now();
         let is_new = {
             let mut of_log = self.of(log);
             of_log.tidy(now);
-            let room = of_log.served.len() < HEIGHTS_MAX;
-            match of_log.served.get_mut(&slot) {
-                Some(served) => {
-                    served.asked = now;
-                    false
-                }
-                // Somebody else offered it: it is held here, too, so that several can send pieces.
-                None if room => {
-                    let served = Served { certificates: Vec::new(), since: now, asked: now };
-                    of_log.served.insert(slot, served);
-                    true
-                }
-                None => return None,
-            }
+            of_log.ask(peer, slot, now)
         };
         let _permit = self.reading.acquire().await.ok()?;
         let views = views.clone();
@@ -172,8 +193,8 @@ impl Snapshots {
         if piece.is_none() && is_new {
             // What is not there needs no room.
             let mut of_log = self.of(log);
-            if of_log.served.get(&slot).is_some_and(|served| served.certificates.is_empty()) {
-                of_log.served.remove(&slot);
+            if of_log.wanted.get(&peer).is_some_and(|(wanted, _)| *wanted == slot) {
+                of_log.wanted.remove(&peer);
             }
         }
         piece.map(|piece| piece.to_bytes())
@@ -183,6 +204,8 @@ impl Snapshots {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::Event;
+    use crate::executor::tests::{World, hear};
     use hpaxos_ledger::{EPOCH, History, ResultsRoot, StateRoot};
 
     fn certificate(slot: u64, learner: &str) -> Certificate {
@@ -220,5 +243,68 @@ mod tests {
             snapshots.certified(log, 2, certificate(slot, "red"));
         }
         assert!(snapshots.of(log).heard.len() <= SLOTS_MAX);
+    }
+
+    const LOG: LogIndex = LogIndex(0);
+    const PEERS: [Peer; 2] = [Peer::Follower(0), Peer::Follower(1)];
+
+    /// One peer asks for pieces of every state that there is, on and on.
+    #[test]
+    fn each_peer_holds_one_height_that_others_offered() {
+        let world = World::new(false);
+        let mut heard = world.events.listen();
+        world.decide("red", 0..10);
+        hear(&mut heard, |event| matches!(event, Event::Executed { slot: 9, .. }));
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let snapshots = Arc::new(Snapshots::new(1));
+        let ask = |peer, slot| {
+            let piece = snapshots.piece(&world.views, (LOG, slot), Prefix::ROOT, peer);
+            runtime.block_on(piece).is_some()
+        };
+        for slot in 0..8 {
+            assert!(ask(PEERS[0], slot), "{slot}");
+        }
+        assert_eq!(snapshots.lowest(LOG), Some(8), "it holds the last one only");
+        assert!(ask(PEERS[1], 5), "others have theirs");
+        assert_eq!(snapshots.lowest(LOG), Some(6));
+        assert!(!ask(PEERS[1], 99), "it is not here");
+        assert_eq!(snapshots.lowest(LOG), Some(8), "what is not here is not held");
+        world.end();
+    }
+
+    #[test]
+    fn whoever_asks_for_ever_other_heights_holds_none_for_longer() {
+        let mut of_log = OfLog::default();
+        let begun = Instant::now();
+        let mut slot = 0;
+        for minutes in 0..60 {
+            of_log.tidy(begun + Duration::from_secs(60 * minutes));
+            for second in [0, 30] {
+                slot += 1;
+                of_log.ask(PEERS[0], slot, begun + Duration::from_secs(60 * minutes + second));
+            }
+            assert_eq!(of_log.lowest(), Some(slot + 1));
+        }
+        of_log.tidy(begun + HELD_MAX);
+        assert_eq!(of_log.lowest(), None);
+        of_log.ask(PEERS[0], u64::MAX, begun + HELD_MAX);
+        assert_eq!(of_log.lowest(), Some(u64::MAX), "no slot is too large to ask for");
+    }
+
+    /// Those who were offered states, and take them slowly, do not keep others from being offered one.
+    #[test]
+    fn with_no_room_for_another_offer_the_last_one_counts() {
+        let mut of_log = OfLog::default();
+        let begun = Instant::now();
+        for round in 0..8 {
+            let now = begun + OFFERED_MAX * round;
+            of_log.latest = Some((u64::from(round), vec![certificate(u64::from(round), "red")]));
+            let expected = u64::from(round).min(OFFERS_MAX as u64 - 1);
+            assert_eq!(of_log.offer(now).map(|(slot, _)| slot), Some(expected));
+            for slot in 0..=expected {
+                assert!(!of_log.ask(PEERS[0], slot, now), "it is offered");
+            }
+        }
+        assert!(of_log.offered.len() == OFFERS_MAX && of_log.wanted.is_empty());
     }
 }

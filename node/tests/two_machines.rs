@@ -90,8 +90,10 @@ async fn client(node: &Arc<Node>) -> Client {
     let limits = Limits {
         hosts: Vec::new(),
         header_timeout: PATIENCE,
+        body_timeout: PATIENCE,
         body_bytes_max: 1 << 20,
         connections_max: 16,
+        connections_per_address_max: 16,
         waiting_max: 16,
         requests_per_second: 1_000,
         requests_burst: 1_000,

@@ -4,8 +4,12 @@
 
 mod support;
 
+use hpaxos_consensus::message::{Keys, Message};
+use hpaxos_consensus::{Evidence, NoEvidence};
 use hpaxos_ledger::{BundleId, Status};
+use hpaxos_node::api::answers::Evidence as Shown;
 use hpaxos_node::client::ClientError;
+use hpaxos_node::files::read_graph;
 use hpaxos_spec::replay::replay;
 use std::fs::File;
 use std::io::BufReader;
@@ -237,18 +241,35 @@ fn a_node_that_was_away_or_lost_its_store_catches_up() {
     net.down().passed();
 }
 
+/// Whoever has nothing but the network's files finds that these messages are of this acceptor, and that no honest one signs both.
+fn proves_a_crime_of(acceptor: &str, shown: &Shown, net: &Net) {
+    assert_eq!(shown.acceptor.as_deref(), Some(acceptor));
+    let graph = read_graph(&net.folder().path().join("learner-graph.toml")).unwrap();
+    let logs = graph.every_log();
+    let keys = Keys::new(net.network(), &graph, logs.iter().map(|log| log.name())).unwrap();
+    let signed = |text: &String| borsh::from_slice(&hex::decode(text).unwrap()).unwrap();
+    let messages: Vec<(Message, [u8; 64])> = shown.messages.iter().flatten().map(signed).collect();
+    let messages: [_; 2] = messages.try_into().unwrap();
+    let mut forged = messages.clone();
+    forged[1].1[7] ^= 1;
+    assert_eq!(Evidence::check(forged, &keys), Err(NoEvidence::Signature));
+    let proven = Evidence::check(messages, &keys).unwrap();
+    assert_eq!(proven.kind.name(), shown.kind);
+    assert_eq!(Some(proven.acceptor()), graph.acceptor(acceptor));
+    let place = &proven.messages[0].place;
+    assert_eq!((&*place.log.0, place.slot.0), (shown.log.as_str(), shown.slot));
+}
+
 #[test]
 fn a_traitor_is_caught_and_a_partition_heals() {
     let folder = tempfile::tempdir().unwrap();
     let net = Net::up(folder.path(), &["--load", "5/s", "--no-story"]);
     net.act(&["byzantine", "v5", "equivocate"]);
     let evidence = wait_for("evidence", || {
-        let evidence: Vec<hpaxos_node::api::answers::Evidence> =
-            net.client("v3").get("/v1/evidence", Duration::ZERO).ok()?;
-        evidence.into_iter().next()
+        let evidence: Vec<Shown> = net.client("v3").get("/v1/evidence", Duration::ZERO).ok()?;
+        (!evidence.is_empty()).then_some(evidence)
     });
-    assert_eq!(evidence.acceptor.as_deref(), Some("v5"));
-    assert_eq!(evidence.messages.map(|pair| pair.len()), Some(2));
+    evidence.iter().for_each(|shown| proves_a_crime_of("v5", shown, &net));
     wait_for("v5 to be named", || (net.client("v3").graph().ok()?.caught == ["v5"]).then_some(()));
     for behaviour in ["withhold", "spam"] {
         net.act(&["byzantine", "v5", behaviour]);
@@ -272,9 +293,14 @@ fn a_traitor_is_caught_and_a_partition_heals() {
 fn a_network_stands_its_nemesis() {
     let folder = tempfile::tempdir().unwrap();
     let topology = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/pruned.toml");
-    let arguments = "--no-story --load 20/s --nemesis 7 --strike-every 2s --for 16s --topology";
+    let arguments = "--no-story --load 20/s --nemesis 7 --strike-every 2s --topology";
     let arguments: Vec<&str> = arguments.split(' ').chain([topology]).collect();
-    let said = Net::launch(folder.path(), &arguments).end();
+    let net = Net::up(folder.path(), &arguments);
+    // In any order: all kinds come once before one comes again.
+    for blow in ["is killed", "is paused", "cut off", "is full", "is damaged", "is a traitor"] {
+        wait_for(blow, || net.told().contains(blow).then_some(()));
+    }
+    let said = net.down();
     let properties = said.answer["properties"].as_array().unwrap();
     let violated = properties.iter().filter(|it| it["holds"] == false).map(|it| &it["name"]);
     // How long nobody gets on says something where nothing else runs, as with `make soak`.
@@ -314,9 +340,11 @@ fn a_full_disk_stops_its_node_only_and_loses_nothing() {
     wait_for("v2", || (net.height("v2", "red+blue", "red") >= others).then_some(()));
     let said = net.down();
     let properties = said.answer["properties"].as_array().unwrap().iter();
-    let violated =
-        properties.filter(|it| it["holds"] == false).map(|it| it["name"].as_str().unwrap());
-    assert_eq!(violated.collect::<Vec<_>>(), ["processes"], "{:#}", said.answer);
+    let violated: Vec<_> = properties.filter(|it| it["holds"] == false).collect();
+    let names: Vec<_> = violated.iter().map(|it| it["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["processes"], "{:#}", said.answer);
+    let how = violated[0]["detail"].as_str().unwrap();
+    assert!(how.starts_with("v2: it ended by itself with exit status: 2:\n"), "{how}");
     assert_eq!(said.code, Some(1));
 }
 

@@ -119,6 +119,19 @@ pub struct Learner {
     pub decided: u64,
     /// The first slot that its view has not executed.
     pub height: u64,
+    /// Why its view goes no further; none if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stopped>,
+}
+
+/// A learner's view goes no further: /v1/evidence has what there is to show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Stopped {
+    /// The slot in which it differs.
+    pub slot: u64,
+    /// `root-mismatch`: a quorum of the learner attests another outcome than this node's. `diverged`: the learner decided another
+    /// block than the others of its log.
+    pub why: String,
 }
 
 /// A slot.
@@ -210,12 +223,16 @@ pub struct Graph {
     pub network: String,
     /// The learner graph's file.
     pub toml: String,
-    /// Of each log, what breaks what: as `hpaxos graph analyze --json` says.
+    /// Of each log: for each two of its chains a smallest set of acceptors that must be Byzantine for them to disagree, as in
+    /// receipts.
     pub analysis: serde_json::Value,
     /// Acceptors of whom there is proof that they signed two conflicting messages.
     pub caught: Vec<String>,
     /// Acceptors to whom there is no link.
     pub unreachable: Vec<String>,
+    /// Why this node refuses peers: what of them differs.
+    #[serde(default)]
+    pub refused: BTreeMap<String, String>,
     /// Acceptors to whom there is.
     pub peers: Vec<Peer>,
 }

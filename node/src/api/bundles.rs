@@ -11,9 +11,8 @@ use crate::store::LogIndex;
 use crate::waiting;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{ConnectInfo, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{ConnectInfo, FromRequest, Path, Query, Request, State};
+use axum::http::{StatusCode, header};
 use hpaxos_ledger::{Bundle, BundleId, ChainReceipt, Receipt, Refusal, Status};
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -30,6 +29,7 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
     responses(
         (status = 202, description = "Taken, and passed on", body = Answer),
         (status = 400, description = "malformed, bad_signature, expired, too_far, limits", body = ErrorAnswer),
+        (status = 408, description = "malformed: the body took too long", body = ErrorAnswer),
         (status = 409, description = "wrong_home: an object lives in another log", body = ErrorAnswer),
         (status = 413, description = "too_large", body = ErrorAnswer),
         (status = 429, description = "busy: Retry-After says when", body = ErrorAnswer),
@@ -37,14 +37,15 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 pub(crate) async fn submit(
     State(shared): State<Shared>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<(StatusCode, Json<Answer>), Failure> {
-    let json = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let json = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let json = json.is_some_and(|value| value.split(';').next() == Some("application/json"));
     if !json {
         return Err(Failure::content_type());
     }
+    let body = tokio::time::timeout(shared.body_timeout, Bytes::from_request(request, &()));
+    let body = body.await.map_err(|_| Failure::too_slow("the body took too long"))?;
     let body = body.map_err(|error| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             Failure::too_large("a bundle has at most 128 KiB; its JSON at most 256 KiB")

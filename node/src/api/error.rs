@@ -23,6 +23,10 @@ impl Failure {
         Failure::new(StatusCode::BAD_REQUEST, "malformed", message)
     }
 
+    pub fn too_slow(message: impl Into<String>) -> Self {
+        Failure::new(StatusCode::REQUEST_TIMEOUT, "malformed", message)
+    }
+
     pub fn content_type() -> Self {
         let message = "the body should come with `Content-Type: application/json`";
         Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "malformed", message)

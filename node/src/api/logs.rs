@@ -3,10 +3,11 @@
 use super::Shared;
 use super::answers::{
     ErrorAnswer, Evidence, Executed, Graph, Learner, Log, Logs, Peer, Silent, Slot, SlotDecision,
-    Snapshot, Sync,
+    Snapshot, Stopped as StoppedAnswer, Sync,
 };
 use super::error::Failure;
 use super::read;
+use crate::executor::{Stopped, WhyStopped};
 use crate::node::Node;
 use crate::store::{SignedPair, StoreError, signer};
 use axum::Json;
@@ -24,12 +25,20 @@ pub(crate) async fn logs(State(shared): State<Shared>) -> Json<Logs> {
     let logs = node.views.logs().map(|(index, log)| {
         let of_engine = status.logs.get(usize::from(index.0));
         let trust = &node.logs[usize::from(index.0)];
+        let stopped = node.decisions.stopped(index);
         let learners = log.chains.iter().map(|(name, learner)| {
             let next = of_engine.and_then(|log| log.next.iter().find(|(other, _)| other == name));
             let height = node.views.height_of(index, *learner);
             // The engine tells how it is now and then only; what is executed was decided.
             let decided = next.map_or(0, |(_, next)| *next).max(height);
-            (name.clone(), Learner { decided, height })
+            let stopped = stopped.get(learner).map(|Stopped { slot, why }| {
+                let why = match why {
+                    WhyStopped::RootMismatch => "root-mismatch",
+                    WhyStopped::Diverged => "diverged",
+                };
+                StoppedAnswer { slot: *slot, why: why.to_owned() }
+            });
+            (name.clone(), Learner { decided, height, stopped })
         });
         let log_answer = Log {
             learners: learners.collect(),
@@ -143,6 +152,10 @@ pub(crate) async fn graph(State(shared): State<Shared>) -> Json<Graph> {
         let rtt_ms = link.round_trip.map(|rtt| rtt.as_secs_f64() * 1e3);
         Some(Peer { name: peer.name.to_string(), address: link.address.to_string(), rtt_ms })
     });
+    let refused = down.iter().filter_map(|peer| {
+        let why = peer.refused.as_ref()?;
+        Some((peer.name.to_string(), why.to_string()))
+    });
     let analysis = node.views.logs().map(|(_, log)| {
         (log.name.clone(), serde_json::to_value(&log.atomicity).unwrap_or_default())
     });
@@ -151,6 +164,7 @@ pub(crate) async fn graph(State(shared): State<Shared>) -> Json<Graph> {
         toml: hpaxos_learner_graph::file::write(node.graph.declarations()),
         analysis: serde_json::Value::Object(analysis.collect()),
         caught: names(caught),
+        refused: refused.collect(),
         unreachable: down.iter().filter(is_acceptor).map(|peer| peer.name.to_string()).collect(),
         peers: peers.collect(),
     })

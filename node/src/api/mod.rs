@@ -10,6 +10,8 @@ mod error;
 mod guard;
 mod logs;
 mod page;
+mod patient;
+mod places;
 mod serve;
 mod watching;
 
@@ -22,6 +24,7 @@ use axum::routing::get;
 use error::Failure;
 use guard::Guard;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 
@@ -31,6 +34,8 @@ pub(crate) struct Shared {
     pub node: Arc<Node>,
     /// Requests that wait and streams of events.
     pub waiting: Arc<Semaphore>,
+    /// A body has to be there within this.
+    pub body_timeout: Duration,
 }
 
 #[derive(OpenApi)]

@@ -1,6 +1,8 @@
-//! Listening: bounded connections, headers within a time, bodies of a size.
+//! Listening: bounded connections, in all and of each address; headers, bodies and reading within a time; bodies of a size.
 
 use super::guard::Guard;
+use super::patient::Patient;
+use super::places::Places;
 use super::{Shared, router};
 use crate::node::Node;
 use axum::extract::{ConnectInfo, DefaultBodyLimit};
@@ -14,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tracing::debug;
 
 /// How much the API lets through.
 #[derive(Clone, Debug)]
@@ -22,10 +25,14 @@ pub struct Limits {
     pub hosts: Vec<String>,
     /// A request's headers have to be there within this.
     pub header_timeout: Duration,
+    /// A request's body has to be there within this; and whoever reads nothing of an answer for so long is hung up on.
+    pub body_timeout: Duration,
     /// Of a body.
     pub body_bytes_max: usize,
     /// Connections at a time.
     pub connections_max: usize,
+    /// Of one address.
+    pub connections_per_address_max: usize,
     /// Requests that wait, and streams of events.
     pub waiting_max: usize,
     /// Of one address.
@@ -41,10 +48,12 @@ pub async fn serve(
     limits: Limits,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
-    let guard = Guard::new(limits.hosts, limits.requests_per_second, limits.requests_burst);
-    let shared = Shared { node, waiting: Arc::new(Semaphore::new(limits.waiting_max)) };
+    let hosts = limits.hosts.clone();
+    let guard = Guard::new(hosts, limits.requests_per_second, limits.requests_burst);
+    let waiting = Arc::new(Semaphore::new(limits.waiting_max));
+    let shared = Shared { node, waiting, body_timeout: limits.body_timeout };
     let app = router(shared, Arc::new(guard)).layer(DefaultBodyLimit::max(limits.body_bytes_max));
-    accept(listener, app, (limits.connections_max, limits.header_timeout), stop).await
+    accept(listener, app, &limits, stop).await
 }
 
 /// Gives connections that are open so long to end when the node stops.
@@ -56,13 +65,14 @@ const PAUSE: Duration = Duration::from_millis(100);
 async fn accept(
     listener: TcpListener,
     app: Router,
-    (connections_max, header_timeout): (usize, Duration),
+    limits: &Limits,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
-    let connections = Arc::new(Semaphore::new(connections_max));
+    let connections = Arc::new(Semaphore::new(limits.connections_max));
+    let places = Arc::new(Places::new(limits.connections_per_address_max));
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(header_timeout);
+    http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
     tokio::pin!(stop);
     loop {
         let accepted = async {
@@ -78,12 +88,17 @@ async fn accept(
             tokio::time::sleep(PAUSE).await;
             continue;
         };
+        let Some(place) = places.take(from.ip()) else {
+            debug!(%from, "hung up on: its address has too many connections");
+            continue;
+        };
         let _ = stream.set_nodelay(true);
+        let stream = Patient::new(stream, limits.body_timeout);
         let service = TowerToHyperService::new(app.clone().layer(Extension(ConnectInfo(from))));
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            let _room = room;
+            let _holds = (room, place);
             // What is wrong with a connection is its client's business.
             let _ = connection.await;
         });

@@ -11,7 +11,8 @@ use std::convert::Infallible;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
-/// What happens, as server-sent events: decided, executed, diverged, caught, up, down; `missed` if the listener was too slow.
+/// What happens, as server-sent events, whose JSON has an `event`: decided, executed, certified, root-mismatch, diverged, caught,
+/// up, down; `missed`, and how many, if the listener was too slow.
 #[utoipa::path(get, path = "/v1/events",
     responses((status = 200, description = "text/event-stream"), (status = 429, body = ErrorAnswer)))]
 pub(crate) async fn events(

@@ -155,8 +155,10 @@ fn limits(config: &Config) -> api::Limits {
     api::Limits {
         hosts: api.hosts.clone(),
         header_timeout: Duration::from_millis(api.header_timeout_ms),
+        body_timeout: Duration::from_millis(api.body_timeout_ms),
         body_bytes_max: api.body_bytes_max,
         connections_max: api.connections_max,
+        connections_per_address_max: api.connections_per_address_max,
         waiting_max: api.waiting_max,
         requests_per_second: api.requests_per_second,
         requests_burst: api.requests_burst,

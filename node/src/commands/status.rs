@@ -4,7 +4,7 @@ use super::node_address::NodeAddress;
 use crate::Outcome;
 use crate::show::{BAD, Columns, GOOD, TITLE, WARN, error, is_read, json, line, styled};
 use clap::Args;
-use hpaxos_node::api::answers::{Graph, Logs, Silent, Snapshot, Sync};
+use hpaxos_node::api::answers::{Graph, Logs, Silent, Snapshot, Stopped, Sync};
 use hpaxos_node::client::Client;
 use serde_json::json;
 use std::io::{self, IsTerminal};
@@ -97,6 +97,7 @@ impl Status {
             "ready": self.ready,
             "peers": self.graph.peers,
             "unreachable": self.graph.unreachable,
+            "refused": self.graph.refused,
             "caught": self.graph.caught,
             "logs": self.logs.logs,
         })
@@ -171,6 +172,19 @@ impl Status {
                 styled(WARN, "silent")
             ));
         }
+        for (name, log) in logs {
+            for (learner, at) in &log.learners {
+                let Some(Stopped { slot, why }) = &at.stopped else { continue };
+                let why = match why.as_str() {
+                    "root-mismatch" => "a quorum attests another outcome than this node's",
+                    _ => "it decided another block than the others",
+                };
+                line(format_args!(
+                    "{} {name}: the view of {learner} goes no further: of slot {slot}, {why}; /v1/evidence has what there is",
+                    styled(BAD, "stopped")
+                ));
+            }
+        }
         for acceptor in &self.graph.caught {
             let why = "it signed messages that conflict; /v1/evidence has the proof";
             line(format_args!("{} {acceptor}: {why}", styled(BAD, "caught")));
@@ -178,7 +192,7 @@ impl Status {
     }
 
     fn print_peers(&self) {
-        let Graph { peers, unreachable, .. } = &self.graph;
+        let Graph { peers, unreachable, refused, .. } = &self.graph;
         if peers.is_empty() && unreachable.is_empty() {
             return;
         }
@@ -188,8 +202,12 @@ impl Status {
             columns.row([peer.name.clone(), styled(GOOD, "up"), trip, peer.address.clone()]);
         }
         for peer in unreachable {
-            columns.row([peer.clone(), styled(BAD, "down"), "-".to_owned(), String::new()]);
+            let how = if refused.contains_key(peer) { "refused" } else { "down" };
+            columns.row([peer.clone(), styled(BAD, how), "-".to_owned(), String::new()]);
         }
         columns.print();
+        for (peer, why) in refused {
+            line(format_args!("{} {peer}: {why}", styled(BAD, "refused")));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Attesting what was executed, and what becomes of certificates.
 
-use super::{Executor, News};
+use super::{Executor, News, Stopped, WhyStopped};
 use crate::certifier::{Attested, EVERY};
 use crate::driver::Input;
 use crate::events::Event;
@@ -20,21 +20,25 @@ impl Executor {
     pub(super) fn recall_certificates(&mut self, index: LogIndex) -> Result<(), StoreError> {
         let learners: Vec<LearnerId> = self.log(index).heights.keys().copied().collect();
         for learner in learners {
-            if self.parts.store.conflict(index, Some(learner))?.is_some() {
-                let (log, learner_name) = self.names(index, learner);
+            let conflict = self.parts.store.conflict(index, Some(learner))?;
+            if let Some(certificate) = conflict.as_deref().and_then(<[_]>::first) {
+                let (log, slot) = (self.names(index, learner).0, certificate.slot);
                 error!(
                     log,
-                    learner = learner_name,
+                    slot,
+                    learner = certificate.learner,
                     "its view has stopped for good: its quorum came to another state"
                 );
-                self.log(index).stopped.insert(learner);
-                self.decisions.stop(index, learner);
+                self.mismatched(index, learner, slot);
             }
             let Some(last) = self.parts.store.last_certificate(index, learner)? else { continue };
             self.recall_older(index, learner, last.slot)?;
             self.decisions.set_certified(index, learner, last.slot + 1);
             self.log(index).certifier.keep(learner, last.clone());
             self.weigh(index, learner, last)?;
+        }
+        for certificate in self.parts.store.conflict(index, None)?.unwrap_or_default() {
+            self.diverged(index, certificate.slot, certificate.learner);
         }
         Ok(())
     }
@@ -184,10 +188,9 @@ impl Executor {
         certificate: &Certificate,
         own: &Summary,
     ) -> Result<(), StoreError> {
-        if !self.log(index).stopped.insert(learner) {
+        if self.decisions.is_stopped(index, learner) {
             return Ok(());
         }
-        self.decisions.stop(index, learner);
         let slot = certificate.slot;
         self.parts.store.keep_conflict(index, Some(learner), std::slice::from_ref(certificate))?;
         let (log, name) = self.names(index, learner);
@@ -196,9 +199,23 @@ impl Executor {
             certified_state = %certificate.state_root, own_state = %own.state_root,
             "a quorum attests another outcome than this node's: its view of this learner stops here; the certificate is kept \
              as evidence. Either this node's disk or program is wrong, or a quorum of the learner is Byzantine");
+        self.mismatched(index, learner, slot);
+        Ok(())
+    }
+
+    /// A learner's view goes no further, since its quorum came to another state; and everybody is told.
+    fn mismatched(&mut self, index: LogIndex, learner: LearnerId, slot: u64) {
+        self.decisions.stop(index, learner, Stopped { slot, why: WhyStopped::RootMismatch });
+        let (log, name) = self.names(index, learner);
         self.parts.metrics.root_mismatch(&log, &name);
         self.parts.events.send(Event::RootMismatch { log, slot, learner: name });
-        Ok(())
+    }
+
+    /// A learner differs from the others of its log; and everybody is told.
+    pub(super) fn diverged(&self, index: LogIndex, slot: u64, learner: String) {
+        let log = self.logs[usize::from(index.0)].rules.log.clone();
+        self.parts.metrics.diverged(&log, &learner);
+        self.parts.events.send(Event::Diverged { log, slot, learner });
     }
 
     /// Looks whether quorums of two learners attest different outcomes of one slot.
@@ -228,7 +245,7 @@ impl Executor {
             "quorums of two learners attest different outcomes: bundles are not atomic between them any more"
         );
         for learner in learners {
-            self.parts.events.send(Event::Diverged { log: log.clone(), slot, learner });
+            self.diverged(index, slot, learner);
         }
         Ok(())
     }

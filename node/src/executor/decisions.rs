@@ -3,7 +3,7 @@
 use crate::certifier::Attested;
 use crate::store::LogIndex;
 use hpaxos_consensus::{Slot, ValueHash};
-use hpaxos_learner_graph::{LearnerId, LearnerSet};
+use hpaxos_learner_graph::LearnerId;
 use hpaxos_ledger::Certificate;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -33,6 +33,24 @@ pub(super) enum Told {
     Certificate(LogIndex, LearnerId, Certificate),
     /// A view was staged that is to take the place of a log's.
     Replace(Replacement),
+}
+
+/// A learner's view goes no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// The slot in which it differs.
+    pub slot: u64,
+    /// From what.
+    pub why: WhyStopped,
+}
+
+/// What a view that stopped differs from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyStopped {
+    /// A quorum of the learner attests another outcome.
+    RootMismatch,
+    /// The others of the log decided another block.
+    Diverged,
 }
 
 /// A view that is staged in the store, whole and checked.
@@ -67,7 +85,7 @@ struct OfLog {
     /// Of each learner, how many slots are certified.
     certified: Mutex<BTreeMap<LearnerId, u64>>,
     /// Learners whose view goes no further.
-    stopped: Mutex<LearnerSet>,
+    stopped: Mutex<BTreeMap<LearnerId, Stopped>>,
     /// Slots below are certified for all learners, as far as the engine was told.
     over: AtomicU64,
 }
@@ -78,7 +96,7 @@ impl OfLog {
             decided: AtomicU64::new(0),
             executed: AtomicU64::new(0),
             certified: Mutex::default(),
-            stopped: Mutex::new(LearnerSet::EMPTY),
+            stopped: Mutex::default(),
             over: AtomicU64::new(0),
         }
     }
@@ -180,14 +198,21 @@ impl Decisions {
         certified.values().copied().max().unwrap_or(0)
     }
 
+    /// Learners whose view goes no further.
+    pub fn stopped(&self, log: LogIndex) -> BTreeMap<LearnerId, Stopped> {
+        self.of(log).stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Whether a learner's view goes no further.
     pub fn is_stopped(&self, log: LogIndex, learner: LearnerId) -> bool {
-        self.of(log).stopped.lock().unwrap_or_else(PoisonError::into_inner).contains(learner)
+        let stopped = self.of(log).stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        stopped.contains_key(&learner)
     }
 
     /// It goes no further.
-    pub(super) fn stop(&self, log: LogIndex, learner: LearnerId) {
-        self.of(log).stopped.lock().unwrap_or_else(PoisonError::into_inner).insert(learner);
+    pub(super) fn stop(&self, log: LogIndex, learner: LearnerId, stopped: Stopped) {
+        let mut all = self.of(log).stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(learner).or_insert(stopped);
     }
 
     /// So many are.

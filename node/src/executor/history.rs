@@ -120,7 +120,7 @@ impl Executor {
         let Replacement { log: index, height, certificates, done } = replacement;
         let log = &self.logs[usize::from(index.0)];
         let name = log.rules.log.clone();
-        if !log.stopped.is_empty() || log.height >= height {
+        if !self.decisions.stopped(index).is_empty() || log.height >= height {
             warn!(
                 log = name,
                 height,

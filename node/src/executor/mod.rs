@@ -10,7 +10,7 @@ mod history;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use decisions::{Decided, Decisions, Replacement};
+pub use decisions::{Decided, Decisions, Replacement, Stopped, WhyStopped};
 
 use crate::certifier::Certifier;
 use crate::driver::{Input, Tracer};
@@ -25,7 +25,7 @@ use ed25519_dalek::SigningKey;
 use hpaxos_consensus::{NetworkId, Slot, Trust, ValueHash};
 use hpaxos_learner_graph::{AcceptorId, LearnerGraph, LearnerId, LearnerSet};
 use hpaxos_ledger::{Block, Certificate, Genesis, LogRules, Results, Summary, execute, initial};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -89,8 +89,6 @@ struct Log {
     heights: BTreeMap<LearnerId, u64>,
     /// Decided and not executed.
     pending: BTreeMap<LearnerId, BTreeMap<u64, ValueHash>>,
-    /// Learners whose view stopped: they decided something else than the others, or their quorums came to another state.
-    stopped: BTreeSet<LearnerId>,
     /// The block that the driver was asked for.
     asked: Option<ValueHash>,
     certifier: Certifier,
@@ -171,7 +169,6 @@ impl Executor {
             height,
             heights,
             pending,
-            stopped: BTreeSet::new(),
             asked: None,
             certifier,
             unattested: BTreeMap::new(),
@@ -252,7 +249,7 @@ impl Executor {
             loop {
                 let log = &mut self.logs[usize::from(index.0)];
                 let slot = log.heights[&learner];
-                if log.stopped.contains(&learner) {
+                if self.decisions.is_stopped(index, learner) {
                     break;
                 }
                 let pending = log.pending.entry(learner).or_default();
@@ -284,13 +281,9 @@ impl Executor {
             let name = self.parts.graph.learner_name(learner);
             error!(log = %log.rules.log, slot, learner = name, decided = %value, others = ?executed,
                 "a learner decided another block than the others: its view stops here, and is not atomic with theirs");
-            log.stopped.insert(learner);
-            self.decisions.stop(index, learner);
-            self.parts.events.send(Event::Diverged {
-                log: log.rules.log.clone(),
-                slot,
-                learner: name.into(),
-            });
+            let stopped = Stopped { slot, why: WhyStopped::Diverged };
+            self.decisions.stop(index, learner, stopped);
+            self.diverged(index, slot, name.to_owned());
             return Ok(());
         };
         self.parts

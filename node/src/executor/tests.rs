@@ -7,12 +7,16 @@ use crate::views::LogViews;
 use ed25519_dalek::SigningKey;
 use hpaxos_learner_graph::file;
 use hpaxos_learner_graph::search::Effort;
-use hpaxos_ledger::{atomicity, value};
+use hpaxos_ledger::{Attestation, EPOCH, History, Signed, StateRoot, atomicity, value};
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::sync::Mutex;
 use std::thread::JoinHandle;
 use std::time::Instant;
 use tempfile::TempDir;
 use tokio::sync::broadcast;
 use tokio::sync::mpsc;
+use tracing::dispatcher::with_default;
 
 pub const NETWORK: NetworkId = NetworkId([7; 32]);
 pub const LOG: LogIndex = LogIndex(0);
@@ -25,16 +29,27 @@ pub struct World {
     pub trust: Arc<Trust>,
     pub decisions: Decisions,
     pub events: Events,
+    pub metrics: Metrics,
     driver: mpsc::Sender<Input>,
     inputs: mpsc::Receiver<Input>,
     executor: JoinHandle<Result<(), StoreError>>,
-    _folder: TempDir,
+    log: Arc<Mutex<Vec<u8>>>,
+    pub folder: TempDir,
+}
+
+pub fn key() -> SigningKey {
+    SigningKey::from_bytes(&[1; 32])
 }
 
 impl World {
     /// One that executes from genesis on. Where `signs`, it is the acceptor's own, whose attestations make certificates.
     pub fn new(signs: bool) -> Self {
-        let key = Arc::new(SigningKey::from_bytes(&[1; 32]));
+        World::at(tempfile::tempdir().unwrap(), signs)
+    }
+
+    /// One that goes on with the store in a folder, if there is one.
+    pub fn at(folder: TempDir, signs: bool) -> Self {
+        let key = Arc::new(key());
         let text = format!(
             "version = 1\n[acceptors.a]\npublic-key = \"{}\"\n[learners.red]\nquorum = \"a\"\n\
              [learners.blue]\nquorum = \"a\"\n[[edges]]\nbetween = [\"red\", \"blue\"]\nsafe = \"a\"\n\
@@ -44,7 +59,6 @@ impl World {
         let graph = Arc::new(file::read(&text).unwrap());
         let genesis = Genesis::read("version = 1\nnetwork = \"test\"\n", &graph).unwrap();
         let trust = Arc::new(Trust::new(graph.log("red+blue").unwrap()).unwrap());
-        let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(folder.path(), NETWORK, &[1; 32]).unwrap());
         let chains = trust.learners().iter().map(|it| (graph.learner_name(it).to_owned(), it));
         let of_log = LogViews {
@@ -55,13 +69,13 @@ impl World {
         let views = Arc::new(Views::new(NETWORK, graph.clone(), store.clone(), vec![of_log]));
         let limits = Limits { bundles_max: 1, bytes_max: 1, per_source_max: 1 };
         let (driver, inputs) = mpsc::channel(1);
-        let events = Events::default();
+        let (events, metrics) = (Events::default(), Metrics::new());
         let parts = Parts {
             store: store.clone(),
             views: views.clone(),
             mempool: Arc::new(Mempool::new(NETWORK, 1, limits)),
             events: events.clone(),
-            metrics: Metrics::new(),
+            metrics: metrics.clone(),
             graph: graph.clone(),
             tracer: None,
             driver: driver.clone(),
@@ -73,8 +87,15 @@ impl World {
         };
         let rules = LogRules::new(NETWORK, &graph, trust.log(), &genesis);
         let logs = vec![(rules, trust.clone())];
-        let (executor, decisions) = Executor::new(parts, &genesis, logs).unwrap();
-        let executor = std::thread::spawn(move || executor.run());
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer({
+            let log = log.clone();
+            move || Lines(log.clone())
+        });
+        let logged = tracing::Dispatch::new(subscriber.finish());
+        let (executor, decisions) =
+            with_default(&logged, || Executor::new(parts, &genesis, logs).unwrap());
+        let executor = std::thread::spawn(move || with_default(&logged, || executor.run()));
         World {
             store,
             views,
@@ -82,11 +103,48 @@ impl World {
             trust,
             decisions,
             events,
+            metrics,
             driver,
             inputs,
             executor,
-            _folder: folder,
+            log,
+            folder,
         }
+    }
+
+    /// What it said so far.
+    fn log(&self) -> String {
+        String::from_utf8(self.log.lock().unwrap().clone()).unwrap()
+    }
+
+    /// What the acceptor attests of what a learner executed in a slot, made a certificate; with another state if it lies.
+    pub fn certificate(&self, learner: &str, slot: u64, truth: Truth) -> Certificate {
+        let Summary { history, results_root, state_root, .. } =
+            self.views.summary(LOG, slot).unwrap();
+        let (history, state_root) = match truth {
+            Truth::Told => (history, state_root),
+            Truth::OtherState => (history, StateRoot([9; 32])),
+            Truth::OtherHistory => (History([9; 32]), state_root),
+        };
+        let log = "red+blue".to_owned();
+        let learners = vec![learner.to_owned()];
+        let attestation =
+            Attestation { epoch: EPOCH, log, slot, learners, history, results_root, state_root };
+        let signature = attestation.sign(NETWORK, &key());
+        let signed = Signed {
+            acceptor: self.graph.acceptor("a").unwrap(),
+            learners: LearnerSet::from_iter([self.learner(learner)]),
+            signature,
+        };
+        let certificate = Certificate::new(&attestation, learner, vec![signed]);
+        certificate.verify(NETWORK, &self.graph).unwrap();
+        certificate
+    }
+
+    /// Somebody has such a certificate.
+    pub fn tell(&self, certificate: &Certificate) {
+        let learner = self.learner(&certificate.learner);
+        self.decisions.certificate(LOG, learner, certificate.clone());
     }
 
     /// The learner called so.
@@ -107,10 +165,38 @@ impl World {
         }
     }
 
-    /// Ends it.
-    pub fn end(self) {
+    /// Ends it. What is left of it, for another one.
+    pub fn end(self) -> TempDir {
         self.decisions.close();
         self.executor.join().unwrap().unwrap();
+        self.folder
+    }
+}
+
+/// A way to an executor that there is not, and how many words were said there since the last time.
+pub fn nobody_listens() -> (Decisions, impl Fn() -> usize) {
+    let (decisions, told) = Decisions::new(1);
+    (decisions, move || told.try_iter().count())
+}
+
+/// How an acceptor tells what was executed.
+#[derive(Clone, Copy)]
+pub enum Truth {
+    Told,
+    OtherState,
+    OtherHistory,
+}
+
+/// Where what is logged goes.
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -149,6 +235,166 @@ fn a_busy_driver_hears_of_the_last_certificate() {
             Err(_) => std::thread::yield_now(),
         }
         assert!(Instant::now() < deadline, "the driver was not told of the last certificate");
+    }
+    world.end();
+}
+
+/// Waits until these learners have executed a slot.
+fn executed(heard: &mut broadcast::Receiver<Event>, slot: u64, learners: &[&str]) {
+    let mut lacking: BTreeSet<&str> = learners.iter().copied().collect();
+    hear(heard, |event| {
+        if let Event::Executed { slot: at, learner, .. } = event
+            && *at == slot
+        {
+            lacking.remove(learner.as_str());
+        }
+        lacking.is_empty()
+    });
+}
+
+/// The view of red has stopped, and that of blue goes on. It is said wherever somebody looks, also after a new start.
+fn red_has_stopped(mut world: World, slot: u64, certificate: &Certificate) {
+    for start in 0..2 {
+        let stopped = Stopped { slot, why: WhyStopped::RootMismatch };
+        let red = world.learner("red");
+        assert_eq!(world.decisions.stopped(LOG), BTreeMap::from([(red, stopped)]), "{start}");
+        assert_eq!(world.store.conflict(LOG, Some(red)).unwrap().unwrap(), [certificate.clone()]);
+        let metric = "hpaxos_root_mismatch{learner=\"red\",log=\"red+blue\"} 1";
+        assert!(world.metrics.text().unwrap().contains(metric), "{start}");
+        let log = world.log();
+        let line = log.lines().find(|line| line.contains("ERROR") && line.contains("quorum"));
+        assert!(line.is_some_and(|it| it.contains("learner=\"red\"")), "{start}: {log}");
+
+        let (from, mut heard) = (slot + 1 + 2 * start, world.events.listen());
+        for learner in ["red", "blue"] {
+            world.decide(learner, from..from + 2);
+        }
+        executed(&mut heard, from + 1, &["blue"]);
+        assert_eq!(world.views.height_of(LOG, red), slot + 1, "{start}");
+        world = World::at(world.end(), false);
+    }
+    world.end();
+}
+
+#[test]
+fn a_view_whose_quorum_came_to_another_state_stops() {
+    let world = World::new(false);
+    let mut heard = world.events.listen();
+    for learner in ["red", "blue"] {
+        world.decide(learner, 0..4);
+    }
+    executed(&mut heard, 3, &["red", "blue"]);
+    world.tell(&world.certificate("blue", 2, Truth::Told));
+    world.tell(&world.certificate("red", 2, Truth::Told));
+    let lie = world.certificate("red", 3, Truth::OtherState);
+    world.tell(&lie);
+    hear(
+        &mut heard,
+        |event| matches!(event, Event::RootMismatch { slot: 3, learner, .. } if learner == "red"),
+    );
+    red_has_stopped(world, 3, &lie);
+}
+
+/// The certificate was there before the slot was decided here.
+#[test]
+fn a_view_that_gets_to_where_its_quorum_came_to_another_state_stops() {
+    let other = World::new(false);
+    let mut heard = other.events.listen();
+    other.decide("red", 0..6);
+    executed(&mut heard, 5, &["red"]);
+    let lie = other.certificate("red", 5, Truth::OtherState);
+    other.end();
+
+    let world = World::new(false);
+    let mut heard = world.events.listen();
+    world.tell(&lie);
+    hear(&mut heard, |event| matches!(event, Event::Certified { slot: 5, .. }));
+    for learner in ["red", "blue"] {
+        world.decide(learner, 0..6);
+    }
+    hear(
+        &mut heard,
+        |event| matches!(event, Event::RootMismatch { slot: 5, learner, .. } if learner == "red"),
+    );
+    red_has_stopped(world, 5, &lie);
+}
+
+#[test]
+fn a_learner_that_decided_another_block_than_the_others_stops() {
+    let world = World::new(false);
+    let mut heard = world.events.listen();
+    world.decide("blue", 0..3);
+    executed(&mut heard, 2, &["blue"]);
+    world.decide("red", 0..1);
+    let red = world.learner("red");
+    world.decisions.send(Decided {
+        log: LOG,
+        slot: Slot(1),
+        learner: red,
+        value: ValueHash([9; 32]),
+    });
+    hear(
+        &mut heard,
+        |event| matches!(event, Event::Diverged { slot: 1, learner, .. } if learner == "red"),
+    );
+    let stopped = Stopped { slot: 1, why: WhyStopped::Diverged };
+    assert_eq!(world.decisions.stopped(LOG), BTreeMap::from([(red, stopped)]));
+    assert!(
+        world
+            .metrics
+            .text()
+            .unwrap()
+            .contains("hpaxos_diverged{learner=\"red\",log=\"red+blue\"} 1")
+    );
+    assert!(
+        world.log().contains("a learner decided another block than the others"),
+        "{}",
+        world.log()
+    );
+    world.decide("blue", 3..4);
+    executed(&mut heard, 3, &["blue"]);
+    assert_eq!(world.views.height_of(LOG, red), 1);
+    world.end();
+}
+
+#[test]
+fn quorums_that_attest_different_outcomes_are_evidence() {
+    let mut world = World::new(false);
+    let mut heard = world.events.listen();
+    for learner in ["red", "blue"] {
+        world.decide(learner, 0..2);
+    }
+    executed(&mut heard, 1, &["red", "blue"]);
+    let truth = world.certificate("red", 1, Truth::Told);
+    let lie = world.certificate("blue", 1, Truth::OtherHistory);
+    for certificate in [&truth, &lie] {
+        world.tell(certificate);
+    }
+    let mut told = BTreeSet::new();
+    hear(&mut heard, |event| {
+        if let Event::Diverged { slot: 1, learner, .. } = event {
+            told.insert(learner.clone());
+        }
+        told.len() == 2
+    });
+    // What comes of the certificate itself is told last.
+    hear(
+        &mut heard,
+        |event| matches!(event, Event::RootMismatch { learner, .. } if learner == "blue"),
+    );
+    assert!(
+        world.log().contains("bundles are not atomic between them any more"),
+        "{}",
+        world.log()
+    );
+    for start in 0..2 {
+        let conflict = world.store.conflict(LOG, None).unwrap().unwrap();
+        assert_eq!(conflict, [lie.clone(), truth.clone()], "{start}");
+        for learner in ["red", "blue"] {
+            let metric = format!("hpaxos_diverged{{learner=\"{learner}\",log=\"red+blue\"}} 1");
+            assert!(world.metrics.text().unwrap().contains(&metric), "{start} {learner}");
+        }
+        world = World::at(world.end(), false);
     }
     world.end();
 }

@@ -70,6 +70,7 @@ pub struct Metrics {
     caught: IntGaugeVec,
     view_lag_slots: IntGaugeVec,
     root_mismatch: IntGaugeVec,
+    diverged: IntGaugeVec,
     slots_behind: IntGaugeVec,
     snapshot_done: GaugeVec,
     snapshot_pieces_refused: IntCounterVec,
@@ -203,6 +204,12 @@ impl Metrics {
                 "1 if a quorum of the learner attests another outcome than this node's: the view has stopped.",
                 by_learner,
             ),
+            diverged: gauges(
+                to,
+                "hpaxos_diverged",
+                "1 if the learner decided another block than the others of its log, or its quorum attests so.",
+                by_learner,
+            ),
             unknown_own_messages: counters(
                 to,
                 "hpaxos_unknown_own_messages_total",
@@ -307,6 +314,11 @@ impl Metrics {
         self.root_mismatch.with_label_values(&[log, learner]).set(1);
     }
 
+    /// A learner decided another block than the others of its log, or its quorum attests so.
+    pub fn diverged(&self, log: &str, learner: &str) {
+        self.diverged.with_label_values(&[log, learner]).set(1);
+    }
+
     /// Slots of a log that are certified and not executed here.
     pub fn set_slots_behind(&self, log: &str, slots: u64) {
         self.slots_behind.with_label_values(&[log]).set(whole(slots));
@@ -406,6 +418,13 @@ mod tests {
         metrics.set_view_lag("red+blue", "red", 3);
         metrics.set_silent("red", true);
         metrics.unknown_own_message("red");
+        metrics.certified("red+blue", "red", Duration::from_millis(7));
+        metrics.root_mismatch("red+blue", "red");
+        metrics.diverged("red+blue", "blue");
+        metrics.set_slots_behind("red", 9);
+        metrics.set_snapshot_done("red", 0.5);
+        metrics.snapshot_piece_refused("red");
+        metrics.set_history_begins("red", 64);
         metrics
     }
 
@@ -431,6 +450,14 @@ mod tests {
             "hpaxos_view_lag_slots{learner=\"red\",log=\"red+blue\"} 3",
             "hpaxos_silent{log=\"red\"} 1",
             "hpaxos_unknown_own_messages_total{log=\"red\"} 1",
+            "hpaxos_certificate_seconds_bucket{learner=\"red\",log=\"red+blue\",le=\"0.005\"} 0",
+            "hpaxos_certificate_seconds_bucket{learner=\"red\",log=\"red+blue\",le=\"0.01\"} 1",
+            "hpaxos_root_mismatch{learner=\"red\",log=\"red+blue\"} 1",
+            "hpaxos_diverged{learner=\"blue\",log=\"red+blue\"} 1",
+            "hpaxos_slots_behind{log=\"red\"} 9",
+            "hpaxos_snapshot_done{log=\"red\"} 0.5",
+            "hpaxos_snapshot_pieces_refused_total{log=\"red\"} 1",
+            "hpaxos_history_begins_slot{log=\"red\"} 64",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

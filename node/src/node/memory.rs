@@ -50,7 +50,7 @@ pub(super) fn open(setup: &Setup, logs: &[Arc<Trust>]) -> Result<Store, NodeErro
     }
     begin(&store, before.count, opened, &lost, guard_path)?;
     let name = store.id()?.expect("a store that a node began with has a name");
-    let mark = Mark::begin(guard_path, name, store.changes()).map_err(StoreError::from)?;
+    let mark = Mark::begin(guard_path, name, store.turns()?).map_err(StoreError::from)?;
     store.keep_mark(mark);
     Ok(store)
 }
@@ -127,6 +127,7 @@ fn why_lost(
         }
     }
     let synced = name.and_then(|name| Mark::read(path, name));
-    let forgot = synced.is_some_and(|synced| store.changes() < synced);
+    let turns = store.turns()?;
+    let forgot = synced.is_some_and(|synced| turns < synced);
     Ok(forgot.then(|| "its last changes are missing".to_owned()))
 }

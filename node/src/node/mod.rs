@@ -9,6 +9,7 @@ pub use running::{NodeError, Running, Setup, network_config};
 use crate::config::Config;
 use crate::driver::EngineStatus;
 use crate::events::{Event, Events};
+use crate::executor::Decisions;
 use crate::judge::Judge;
 use crate::mempool::{Added, Mempool, Source};
 use crate::metrics::Metrics;
@@ -61,6 +62,8 @@ pub struct Node {
     pub events: Events,
     /// Figures.
     pub metrics: Metrics,
+    /// What was decided, and how it goes on from there.
+    pub decisions: Decisions,
     /// Links.
     pub network: Network,
     /// The engine.

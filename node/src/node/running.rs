@@ -250,6 +250,7 @@ impl Running {
             mempool,
             events,
             metrics,
+            decisions: decisions.clone(),
             network,
             engine,
             behind,

@@ -29,7 +29,7 @@ use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
 use keys::{block_key, evidence_key, read_record_key};
 use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
 use std::panic::resume_unwind;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use tokio::sync::watch;
 
 /// The version of the layout.
@@ -47,7 +47,7 @@ const VIEWS: &str = "views";
 const CERTIFICATES: &str = "certificates";
 /// Proofs of misbehaviour.
 const EVIDENCE: &str = "evidence";
-/// Version, network, owner, name, count, losses, and bundles that waited when the node stopped.
+/// Version, network, owner, name, counts, losses, and bundles that waited when the node stopped.
 const META: &str = "meta";
 const FAMILIES: [&str; 7] = [MESSAGES, DECISIONS, BLOCKS, VIEWS, CERTIFICATES, EVIDENCE, META];
 
@@ -97,6 +97,8 @@ pub struct Store {
     is_new: bool,
     /// Remembers outside of it how far it is.
     mark: OnceLock<Mark>,
+    /// Held by who counts a synced write until it is marked.
+    counting: Mutex<()>,
     /// Of each log whose view was replaced, which generation of it counts.
     generations: views::Generations,
     /// The first thing that went wrong.
@@ -189,15 +191,17 @@ impl Store {
     ///
     /// # Errors
     /// If it is not: then nothing that rests on it may leave the node.
-    pub fn commit(&self, turn: Turn) -> Result<(), StoreError> {
+    pub fn commit(&self, mut turn: Turn) -> Result<(), StoreError> {
         if !turn.matters {
             return self.noted(self.database.write_opt(turn.batch, &WriteOptions::default()));
         }
-        // What was written before is synced with it, and has the numbers before its own.
-        let changes = self.changes() + turn.batch.len() as u64;
+        let _alone = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
+        let turns = self.turns()? + 1;
+        self.put_turns(&mut turn.batch, turns);
+        // What was written before is synced with it.
         self.noted(self.database.write_opt(turn.batch, &synced()))?;
         match self.mark.get() {
-            Some(mark) => mark.set(changes).map_err(|error| self.note(error.into())),
+            Some(mark) => mark.set(turns).map_err(|error| self.note(error.into())),
             None => Ok(()),
         }
     }
@@ -242,7 +246,10 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        self.noted(self.database.put_cf_opt(self.family(META), name, bytes, &synced()))
+        let mut turn = Turn::default();
+        turn.batch.put_cf(self.family(META), name, bytes);
+        turn.must_last();
+        self.commit(turn)
     }
 
     /// What was kept.

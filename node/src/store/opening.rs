@@ -5,13 +5,11 @@
 //! mark beside the store knows.
 
 use super::options::{Missing, Tail, of};
-use super::views::Generations;
 use super::{META, Store, StoreError, StoreId, VERSION, synced};
 use crate::guard::Mark;
 use hpaxos_consensus::NetworkId;
 use rocksdb::{DB, WriteBatch};
 use std::path::Path;
-use std::sync::OnceLock;
 use tokio::sync::watch;
 use tracing::warn;
 
@@ -116,13 +114,13 @@ impl Store {
         let Some(guard) = guard else { return true };
         let name = self.id().ok().flatten();
         let synced = name.and_then(|name| Mark::read(guard, name));
-        synced.is_some_and(|synced| synced <= self.changes())
+        synced.is_some_and(|synced| self.turns().is_ok_and(|turns| synced <= turns))
     }
 
     fn new(database: DB, network: NetworkId) -> Self {
         let failed = watch::Sender::new(None);
-        let (mark, generations) = (OnceLock::new(), Generations::default());
-        Store { database, network, is_new: false, mark, generations, failed }
+        let (mark, counting, generations) = Default::default();
+        Store { database, network, is_new: false, mark, counting, generations, failed }
     }
 
     fn owned(self, owner: &[u8; 32]) -> Result<Self, StoreError> {

@@ -1,13 +1,15 @@
 //! What an answer proves, taken in.
 
 use super::*;
-use crate::executor::tests::{LOG, NETWORK, World, hear};
+use crate::executor::tests::{LOG, NETWORK, Truth, World, hear, nobody_listens};
 use crate::network::{Bytes, Intake, NetworkConfig, PendingLimits, Refused, Verdict};
+use crate::views::LogViews;
 use ed25519_dalek::SigningKey;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use hpaxos_consensus::LogName;
 use std::collections::BTreeSet;
+use tempfile::TempDir;
 
 struct Nobody;
 
@@ -104,4 +106,91 @@ async fn who_is_behind_the_question_gets_the_whole_way() {
     }
     drop(parts);
     tokio::task::spawn_blocking(move || [giver, asker].map(World::end)).await.unwrap();
+}
+
+/// An executor of which blue has executed eight slots and red three; and the answer of somebody who has certificates of all
+/// eight. All blocks are here: what red decides by it rests on its certificate alone.
+async fn red_is_behind() -> (World, Vec<u8>) {
+    let (giver, asker) = (World::new(false), World::new(false));
+    tokio::task::spawn_blocking(move || {
+        for world in [&giver, &asker] {
+            let mut heard = world.events.listen();
+            world.decide("blue", 0..8);
+            world.decide("red", 0..3);
+            let mut executed = 0;
+            hear(&mut heard, |event| {
+                executed += u64::from(matches!(event, Event::Executed { .. }));
+                executed == 11
+            });
+        }
+        let mut heard = giver.events.listen();
+        giver.tell(&giver.certificate("red", 7, Truth::Told));
+        hear(&mut heard, |event| matches!(event, Event::Certified { slot: 7, .. }));
+        let answer = reading(|| slots(&giver.store, &giver.views, LOG, 3, 8)).unwrap().unwrap();
+        giver.end();
+        (asker, answer.encode())
+    })
+    .await
+    .unwrap()
+}
+
+/// The same executor's store, to which nothing can be written, and how much is told of what is learned.
+async fn cannot_write(world: World, parts: Parts) -> (Parts, impl Fn() -> usize, TempDir) {
+    let (decisions, told) = nobody_listens();
+    let Parts { id, graph, logs, network, events, metrics, tracer, views, store, decisions: _ } =
+        parts;
+    let of_log = views.logs().map(|(_, log)| LogViews {
+        name: log.name.clone(),
+        chains: log.chains.clone(),
+        atomicity: Vec::new(),
+    });
+    let of_log = of_log.collect();
+    drop((views, store));
+    let folder = tokio::task::spawn_blocking(|| world.end()).await.unwrap();
+    let store = Arc::new(Store::open_to_read(folder.path(), None, NETWORK, &[1; 32]).unwrap());
+    let views = Arc::new(Views::new(NETWORK, graph.clone(), store.clone(), of_log));
+    let parts =
+        Parts { id, graph, logs, store, views, decisions, network, events, metrics, tracer };
+    (parts, told, folder)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_prove_is_on_disk_before_it_is_decided() {
+    let (world, answer) = red_is_behind().await;
+    let parts = parts(&world).await;
+    let red = world.learner("red");
+    let before = world.store.syncs();
+    let ends = reading(|| parts.take(LOG, 3, 8, &answer)).unwrap().unwrap();
+    assert_eq!(ends, BTreeMap::from([(red, 8)]));
+    assert_eq!(world.store.syncs(), before + 1);
+    assert_eq!(world.store.last_certificate(LOG, red).unwrap().unwrap().slot, 7);
+    drop((parts, world));
+
+    let (world, answer) = red_is_behind().await;
+    let parts = self::parts(&world).await;
+    let (parts, told, _folder) = cannot_write(world, parts).await;
+    assert!(reading(|| parts.take(LOG, 3, 8, &answer)).is_err());
+    assert_eq!(told(), 0, "it is told though it is on no disk");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_certified_of_what_another_learner_executed_is_on_disk_before_it_is_decided() {
+    for can_write in [true, false] {
+        let (world, _) = red_is_behind().await;
+        let red = world.learner("red");
+        let mut heard = world.events.listen();
+        world.tell(&world.certificate("red", 7, Truth::Told));
+        while !matches!(heard.recv().await, Ok(Event::Certified { slot: 7, .. })) {}
+        let parts = parts(&world).await;
+        let before = world.store.syncs();
+        if can_write {
+            let ends = reading(|| parts.known_here(LOG)).unwrap();
+            assert_eq!(ends, BTreeMap::from([(red, 8)]));
+            assert_eq!(world.store.syncs(), before + 1);
+            continue;
+        }
+        let (parts, told, _folder) = cannot_write(world, parts).await;
+        assert!(reading(|| parts.known_here(LOG)).is_err());
+        assert_eq!(told(), 0, "it is told though it is on no disk");
+    }
 }

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails is to stop")]
 
 mod bundles;
+mod clients;
 mod memory;
 mod moving;
+mod refused;
+mod stopped;
 mod stores;
 mod world;

@@ -4,7 +4,8 @@
 use hpaxos_node::client::Client;
 use serde_json::Value;
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -162,6 +163,12 @@ impl World {
 
     /// Starts the node, and waits until it is ready.
     pub fn start(&mut self) {
+        self.listen();
+        self.until("the node is ready", |world| world.client().is_ready().ok()?.then_some(()));
+    }
+
+    /// Starts the node, and waits until it listens.
+    pub fn listen(&mut self) {
         let addresses = self.path("addresses.json");
         let _ = fs::remove_file(&addresses);
         self.spawn_node();
@@ -172,7 +179,16 @@ impl World {
             world.api = api.to_string();
             Some(())
         });
-        self.until("the node is ready", |world| world.client().is_ready().ok()?.then_some(()));
+    }
+
+    /// What the node's metrics say.
+    pub fn metrics(&self) -> String {
+        let addresses: Value = serde_json::from_str(&self.read("addresses.json")).unwrap();
+        let mut socket = TcpStream::connect(addresses["metrics"].as_str().unwrap()).unwrap();
+        write!(socket, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     fn spawn_node(&mut self) {

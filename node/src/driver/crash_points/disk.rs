@@ -70,9 +70,9 @@ impl Subject {
             false => Store::open(folder, NETWORK, &OWNER).unwrap(),
         };
         let name = store.id().unwrap().unwrap();
-        assert!(Mark::read(guard, name).is_none_or(|synced| synced <= store.changes()));
+        assert!(Mark::read(guard, name).is_none_or(|synced| synced <= store.turns().unwrap()));
         store.begin(store.count().unwrap() + 1, &BTreeMap::new()).unwrap();
-        store.keep_mark(Mark::begin(guard, name, store.changes()).unwrap());
+        store.keep_mark(Mark::begin(guard, name, store.turns().unwrap()).unwrap());
         let (slot_min, idle_slot) = Default::default();
         let setting = LogSetting { index: LOG, config: config(node), slot_min, idle_slot };
         let driver = LogDriver::recover(setting, &store).unwrap();
