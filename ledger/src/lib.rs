@@ -84,5 +84,6 @@ pub use rules::LogRules;
 pub use state::{
     Below, Delta, MemoryState, NoOffer, ObjectState, Offer, PIECE_BYTES, Piece, PieceFlaw,
     Position, Prefix, ReadState, Restoring, StateKey, StateProof, Summary, View, ViewFlaw, begins,
-    check_height, check_summary, forget, height, initial, path, position, prune, results, used,
+    check_height, check_summary, forget, height, initial, path, position, prune, prune_states,
+    results, used,
 };

@@ -155,6 +155,12 @@ impl Snapshots {
         of_log.lowest()
     }
 
+    /// The lowest height whose state somebody asks for, or would be offered.
+    pub fn needed(&self, log: LogIndex) -> Option<u64> {
+        let latest = self.of(log).latest.as_ref().map(|(slot, _)| slot + 1);
+        self.lowest(log).into_iter().chain(latest).min()
+    }
+
     /// What is offered to somebody who asks.
     pub fn offer(&self, views: &Views, log: LogIndex) -> Option<Offer> {
         let now = Instant::now();

@@ -28,7 +28,7 @@ mod view;
 pub use check::{ViewFlaw, check_height, check_summary};
 pub use initial::initial;
 pub use key::StateKey;
-pub use prune::{begins, forget, prune};
+pub use prune::{begins, forget, prune, prune_states};
 pub use snapshot::{Below, NoOffer, Offer, PIECE_BYTES, Piece, PieceFlaw, Prefix, Restoring};
 pub use summary::{Summary, path};
 pub use tree::StateProof;
@@ -59,7 +59,8 @@ pub trait ReadState {
     }
 }
 
-/// Rows to write, or, where there is none, to delete; all in one go.
+/// Rows to write, or, where there is none, to delete; all in one go. What is deleted was written once since it was last deleted,
+/// if it ever was.
 pub type Delta = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// Rows in memory.

@@ -38,20 +38,15 @@ impl Pruned {
 /// Does part of the work, some `rows` rows, one slot's results more at the most: to be called until nothing is left to do,
 /// which an empty answer says. At every step what may still be read is whole.
 pub fn prune(state: &impl ReadState, below: u64, rows: usize) -> Delta {
-    let mut delta = Delta::new();
-    let Some(height) = height(state) else { return delta };
-    let before = Pruned::read(state);
-    let below = below.min(height);
-    let mut pruned = Pruned { heights: before.heights.max(below), ..before.clone() };
-    let summary = Summary::read(state, pruned.heights)
-        .unwrap_or_else(|| state.unreadable("every height up to the last has a summary"));
-    let mut pruning = Pruning { state, rows: rows.max(1), pruned: &mut pruned, delta: &mut delta };
-    pruning.versions(summary.version);
-    pruning.results(below.min(height.saturating_sub(WINDOW_SLOTS)));
-    if pruned != before {
-        delta.insert(Row::Pruned.key(), Some(encode(&pruned)));
-    }
-    delta
+    Pruning::run(state, below, rows, |pruning, height| {
+        pruning.states();
+        pruning.results(below.min(height.saturating_sub(WINDOW_SLOTS)));
+    })
+}
+
+/// Forgets the states of heights below `below`, and nothing else; step by step, as [`prune`] does.
+pub fn prune_states(state: &impl ReadState, below: u64, rows: usize) -> Delta {
+    Pruning::run(state, below, rows, |pruning, _| pruning.states())
 }
 
 /// The first slot of whose execution is known: those before are forgotten, or were executed before the snapshot with which
@@ -79,30 +74,53 @@ pub fn forget(state: &impl ReadState, below: u64, keeps: impl Fn(u64) -> bool) -
 struct Pruning<'a, S> {
     state: &'a S,
     rows: usize,
-    pruned: &'a mut Pruned,
-    delta: &'a mut Delta,
+    pruned: Pruned,
+    delta: Delta,
 }
 
-impl<S: ReadState> Pruning<'_, S> {
-    /// Deletes what is stale since `version` or before, the oldest first: a value must not outlive the row that says that
-    /// there is none any more.
-    fn versions(&mut self, version: u64) {
+impl<'a, S: ReadState> Pruning<'a, S> {
+    /// Heights below `below` are not to be read from now on, and `work` deletes rows that nobody needs then; it is told how
+    /// many slots are executed.
+    fn run(state: &'a S, below: u64, rows: usize, work: impl FnOnce(&mut Self, u64)) -> Delta {
+        let Some(height) = height(state) else { return Delta::new() };
+        let before = Pruned::read(state);
+        let heights = before.heights.max(below.min(height));
+        let pruned = Pruned { heights, ..before.clone() };
+        let mut pruning = Pruning { state, rows: rows.max(1), pruned, delta: Delta::new() };
+        work(&mut pruning, height);
+        let Pruning { pruned, mut delta, .. } = pruning;
+        if pruned != before {
+            delta.insert(Row::Pruned.key(), Some(encode(&pruned)));
+        }
+        delta
+    }
+
+    /// Deletes what is stale since the first version that may be read, or before, the oldest first: a value must not outlive
+    /// the row that says that there is none any more.
+    fn states(&mut self) {
+        let Pruning { state, rows, pruned, delta } = self;
+        let version = Summary::read(*state, pruned.heights)
+            .unwrap_or_else(|| state.unreadable("every height up to the last has a summary"))
+            .version;
         let from = Row::Stale(version, &[]).key();
         // Nothing is stale since before `versions`: starting there spares a store from passing over what was deleted.
-        let mut to = match self.pruned.versions {
+        let to = match pruned.versions {
             0 => vec![b'x' + 1],
             versions => Row::Stale(versions - 1, &[]).key(),
         };
-        while self.delta.len() < self.rows {
-            let Some((index, _)) = self.state.last_at_or_before(&from, &to) else {
-                self.pruned.versions = self.pruned.versions.max(version + 1);
-                return;
-            };
-            let since = index[1..STALE_PREFIX_BYTES].try_into().expect("eight bytes");
-            self.pruned.versions = !u64::from_be_bytes(since);
-            self.delta.insert(index[STALE_PREFIX_BYTES..].to_vec(), None);
-            to = just_before(&index);
-            self.delta.insert(index, None);
+        let mut is_done = true;
+        state.each_back(&from, &to, &mut |index, _| {
+            is_done = delta.len() < *rows;
+            if is_done {
+                let since = index[1..STALE_PREFIX_BYTES].try_into().expect("eight bytes");
+                pruned.versions = !u64::from_be_bytes(since);
+                delta.insert(index[STALE_PREFIX_BYTES..].to_vec(), None);
+                delta.insert(index.to_vec(), None);
+            }
+            is_done
+        });
+        if is_done {
+            pruned.versions = pruned.versions.max(version + 1);
         }
     }
 
@@ -125,14 +143,4 @@ impl<S: ReadState> Pruning<'_, S> {
             }
         }
     }
-}
-
-/// A key before `row` with none of this crate's rows in between.
-fn just_before(row: &[u8]) -> Vec<u8> {
-    let mut before = row.to_vec();
-    match before.pop() {
-        None | Some(0) => {}
-        Some(last) => before.extend([last - 1, 0xff]),
-    }
-    before
 }

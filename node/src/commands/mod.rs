@@ -5,6 +5,7 @@ pub mod config;
 pub mod init;
 pub mod keys;
 pub mod log_level;
+mod memory;
 mod node_address;
 mod passphrase;
 mod person;

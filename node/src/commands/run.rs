@@ -1,5 +1,6 @@
 //! `hpaxos run`: the node.
 
+use super::memory::give_memory_back;
 use super::passphrase::Unlock;
 use super::{HomeFolder, with_way_back};
 use crate::Outcome;
@@ -65,6 +66,7 @@ enum Traced {
 
 impl Arguments {
     pub fn run(self) -> anyhow::Result<Outcome> {
+        give_memory_back();
         let home = self.home.open()?;
         let config = home.config()?;
         let level = logging::start(&config.log.level, config.log.format)?;

@@ -8,7 +8,7 @@ use crate::store::{Kept, StoreError, Turn};
 use crate::views::Rows;
 use hpaxos_consensus::Slot;
 use hpaxos_learner_graph::LearnerId;
-use hpaxos_ledger::{Outcome, forget, prune, results, used};
+use hpaxos_ledger::{Outcome, forget, prune, prune_states, results, used};
 use std::collections::BTreeSet;
 use tracing::{debug, info, warn};
 
@@ -20,12 +20,39 @@ const ROWS_AT_ONCE: usize = 2_048;
 const LEAST_SLOTS: u64 = 16;
 const MOST_SLOTS: u64 = 4_096;
 
+/// Heights whose states stay. Nobody reads older ones: a learner that lags and a snapshot that is served hold what they need.
+/// It is so few that most rows of a state are over before the store writes them to a file.
+pub(super) const KEEP_STATES: u64 = 64;
+
+/// So many states are let go of in one go.
+const STATES_AT_ONCE: u64 = 8;
+
 impl Executor {
     /// Lets go of some more of what is older than what is kept, if there is any.
     pub(super) fn let_go(&mut self, index: LogIndex) -> Result<(), StoreError> {
-        if self.parts.keep_slots == 0 {
+        self.let_go_of_states(index)?;
+        if self.parts.keep_slots > 0 {
+            self.let_go_of_slots(index)?;
+        }
+        Ok(())
+    }
+
+    fn let_go_of_states(&mut self, index: LogIndex) -> Result<(), StoreError> {
+        let needed = self.parts.snapshots.needed(index).unwrap_or(u64::MAX);
+        let target = self.over(index).saturating_sub(KEEP_STATES).min(needed);
+        if target < self.log(index).states_from.saturating_add(STATES_AT_ONCE) {
             return Ok(());
         }
+        let store = self.parts.store.clone();
+        let delta = prune_states(&Rows::new(&store, index), target, ROWS_AT_ONCE);
+        if delta.is_empty() {
+            self.log(index).states_from = target;
+            return Ok(());
+        }
+        store.write_view(index, &delta)
+    }
+
+    fn let_go_of_slots(&mut self, index: LogIndex) -> Result<(), StoreError> {
         let base = self.parts.store.base(index)?;
         let Some(target) = self.log(index).letting_go else {
             let target = self.may_go(index);
@@ -68,11 +95,14 @@ impl Executor {
 
     /// The first slot that has to stay.
     fn may_go(&mut self, index: LogIndex) -> u64 {
-        let over = self.decisions.over(index);
-        let lowest = self.log(index).heights.values().copied().min().unwrap_or(0);
-        let keep = self.parts.keep_slots;
         let snapshot = self.parts.snapshots.lowest(index).unwrap_or(u64::MAX);
-        over.min(lowest).saturating_sub(keep).min(snapshot)
+        self.over(index).saturating_sub(self.parts.keep_slots).min(snapshot)
+    }
+
+    /// Slots below are executed and certified for all learners.
+    fn over(&mut self, index: LogIndex) -> u64 {
+        let lowest = self.log(index).heights.values().copied().min().unwrap_or(0);
+        self.decisions.over(index).min(lowest)
     }
 
     /// What was released may be claimed at any time: of such slots stays what proves it. The slots are those from `from` to
@@ -144,6 +174,7 @@ impl Executor {
         log.unattested.clear();
         log.last.clear();
         log.letting_go = None;
+        log.states_from = height;
         self.decisions.decided(index, height);
         self.decisions.executed(index, height);
         if let Some(tracer) = &self.parts.tracer {

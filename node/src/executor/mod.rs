@@ -100,6 +100,8 @@ struct Log {
     ahead: BTreeMap<LearnerId, Certificate>,
     /// Slots below are being let go of: what this rests on is on disk.
     letting_go: Option<u64>,
+    /// States of heights below are let go of.
+    states_from: u64,
 }
 
 /// Between two looks for a block that is missing, or whether the driver has room for news.
@@ -175,6 +177,7 @@ impl Executor {
             last: BTreeMap::new(),
             ahead: BTreeMap::new(),
             letting_go: None,
+            states_from: 0,
         })
     }
 

@@ -7,7 +7,7 @@ use crate::views::LogViews;
 use ed25519_dalek::SigningKey;
 use hpaxos_learner_graph::file;
 use hpaxos_learner_graph::search::Effort;
-use hpaxos_ledger::{Attestation, EPOCH, History, Signed, StateRoot, atomicity, value};
+use hpaxos_ledger::{Attestation, EPOCH, History, Signed, StateRoot, View, atomicity, value};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::Mutex;
@@ -395,6 +395,32 @@ fn quorums_that_attest_different_outcomes_are_evidence() {
             assert!(world.metrics.text().unwrap().contains(&metric), "{start} {learner}");
         }
         world = World::at(world.end(), false);
+    }
+    world.end();
+}
+
+/// A node that keeps all slots keeps few states: of the others it knows what led to them.
+#[test]
+fn old_states_go_and_nothing_else() {
+    const SLOTS: u64 = 3 * history::KEEP_STATES;
+    let world = World::new(false);
+    world.decisions.set_over(LOG, Slot(SLOTS));
+    for learner in ["red", "blue"] {
+        world.decide(learner, 0..SLOTS);
+    }
+    let readable = |height| View::at(&world.views.rows(LOG), height).is_some();
+    let oldest = SLOTS - history::KEEP_STATES;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while readable(oldest - 1) || world.views.height(LOG) != Some(SLOTS) {
+        assert!(Instant::now() < deadline, "the states are still there");
+        std::thread::yield_now();
+    }
+    assert!((oldest..=SLOTS).all(readable));
+    assert_eq!(world.views.begins(LOG), 0);
+    let empty = world.views.empty_block();
+    for slot in 0..SLOTS {
+        assert_eq!(world.views.summary(LOG, slot).unwrap().block, empty);
+        assert!(world.store.has_block(LOG, Slot(slot), &empty).unwrap());
     }
     world.end();
 }

@@ -1,6 +1,6 @@
 //! How the database is set up.
 
-use super::FAMILIES;
+use super::{FAMILIES, VIEWS};
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, Options,
 };
@@ -11,6 +11,11 @@ const CACHE_BYTES: usize = 16 << 20;
 const WRITE_BUFFERS_BYTES: usize = 32 << 20;
 /// Of one family.
 const WRITE_BUFFER_BYTES: usize = 8 << 20;
+/// Of views: most of their rows are over after some slots, and never reach a file if they are in memory until then.
+const VIEWS_WRITE_BUFFER_BYTES: usize = 16 << 20;
+/// The log of the database. When it is as long, everything in memory goes into files: this bounds memory where little is
+/// written, and what a start reads.
+const LOG_BYTES: u64 = 16 << 20;
 
 /// What of a database that is missing is made.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +48,7 @@ pub(super) fn of(missing: Missing, tail: Tail) -> (Options, Vec<ColumnFamilyDesc
     });
     options.set_track_and_verify_wals_in_manifest(true);
     options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
-    options.set_max_total_wal_size(2 * WRITE_BUFFERS_BYTES as u64);
+    options.set_max_total_wal_size(LOG_BYTES);
     options.set_keep_log_file_num(2);
     options.set_max_log_file_size(1 << 20);
     options.set_stats_dump_period_sec(0);
@@ -57,7 +62,10 @@ pub(super) fn of(missing: Missing, tail: Tail) -> (Options, Vec<ColumnFamilyDesc
         table.set_bloom_filter(10.0, false);
         let mut options = Options::default();
         options.set_block_based_table_factory(&table);
-        options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+        options.set_write_buffer_size(match name {
+            VIEWS => VIEWS_WRITE_BUFFER_BYTES,
+            _ => WRITE_BUFFER_BYTES,
+        });
         options.set_compression_type(DBCompressionType::Lz4);
         ColumnFamilyDescriptor::new(name, options)
     };

@@ -157,7 +157,8 @@ impl Store {
         for (key, value) in changes {
             match value {
                 Some(value) => batch.put_cf(views, view_key(log, generation, key), value),
-                None => batch.delete_cf(views, view_key(log, generation, key)),
+                // It was written once, and mostly is in memory only: then nothing of it ever reaches a file.
+                None => batch.single_delete_cf(views, view_key(log, generation, key)),
             }
         }
         self.noted(self.database.write_opt(batch, &unlogged()))
