@@ -84,7 +84,7 @@ impl Continuations {
                 *self.ballots.entry(*ballots).or_default() += 1;
             }
             Outcome::Excused => self.excused += 1,
-            Outcome::Undecided { .. } => {}
+            Outcome::Undecided { .. } | Outcome::Broken { .. } => {}
         }
     }
 }
@@ -208,17 +208,17 @@ impl Engines {
     pub fn go_on(&self, state: &State) -> Outcome {
         let honest: Vec<&Local> = self.honest(state).collect();
         let proposals = &self.proposals[usize::from(state.pattern)];
-        self.stabiliser.go_on(&self.universe, &honest, proposals)
+        self.stabiliser.go_on(&self.universe, &honest, proposals, &state.lies)
     }
 
     /// Whether live learners decide in time from a state on, if that is asked.
-    fn goes_on(&self, state: &State) -> bool {
+    pub(crate) fn goes_on(&self, state: &State) -> bool {
         if !self.setup.liveness || self.honest(state).any(|local| local.flaw.is_some()) {
             return true;
         }
         let outcome = self.go_on(state);
         self.continuations.lock().expect("no thread panics with the lock").count(&outcome);
-        !matches!(outcome, Outcome::Undecided { .. })
+        matches!(outcome, Outcome::Decided { .. } | Outcome::Excused)
     }
 
     /// What must not be in a state, if anything.

@@ -2,18 +2,22 @@
 //!
 //! The state is taken as the moment of stabilisation. All honest acceptors, but those that stop for good, start with what is on their disks, meet, and go on
 //! with the engine's own rounds, timers and proposers; a packet takes one period. What Byzantine acceptors signed and some
-//! honest one holds is passed on like everything else. The run is deterministic, so that "a live learner decides in time"
-//! is a question about the state.
+//! honest one holds is passed on like everything else; in each round they announce the next one at once. When all is decided,
+//! what they signed and nobody took in comes to one acceptor, and has to become known to all if it proves a fork. The run is
+//! deterministic, so that "a live learner decides in time" is a question about the state.
 
 use super::local::Local;
 use super::setup::Setup;
 use super::universe::{Msg, Universe};
-use hpaxos_consensus::message::{Message, NoSigner, Packet, Verified};
+use crate::properties::Property;
+use hpaxos_consensus::message::{
+    Acceptor, Announcement, Body, Message, NoSigner, Packet, Refs, ReplyKind, Verified,
+};
 use hpaxos_consensus::{
-    Config, Effects, Instance, Judgement, Peer, Record, Request, Round, SlotEvent, Target,
+    Config, Effects, Instance, Judgement, MessageId, Peer, Record, Request, Round, SlotEvent, Target,
     TimerKind, ValueHash,
 };
-use hpaxos_learner_graph::{AcceptorId, LearnerId, LearnerSet};
+use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId, LearnerSet};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +45,13 @@ pub enum Outcome {
         /// Why that is too late.
         why: String,
     },
+    /// Something was said that must not be, or something that is proven did not get about.
+    Broken {
+        /// Which property does not hold.
+        property: Property,
+        /// What happened.
+        detail: String,
+    },
     /// Some learners did not, which [`Setting::uncovered`](crate::simulator::setting::Setting::uncovered) excuses.
     Excused,
 }
@@ -57,16 +68,26 @@ struct Node {
     instance: Instance,
     timers: BTreeMap<TimerKind, u32>,
     decided: BTreeMap<LearnerId, u32>,
+    /// Values that are here and valid.
+    values: BTreeSet<ValueHash>,
+    proposed: BTreeMap<Round, MessageId>,
 }
 
-struct Run {
+struct Run<'a> {
+    setup: &'a Setup,
     now: u32,
     nodes: Vec<Node>,
     /// What arrives in the next period, by receiver.
-    flying: Vec<VecDeque<(AcceptorId, Packet)>>,
+    flying: Vec<VecDeque<SlotEvent>>,
     /// Learners that decided, with the highest ballot by which one did.
     rounds: BTreeMap<LearnerId, Round>,
+    /// The round that Byzantine acceptors have announced.
+    dragged: Round,
+    broken: Option<(Property, String)>,
 }
+
+/// Periods in which evidence has to reach everybody: it is passed on at once, and may have to be asked for.
+const EVIDENCE_PERIODS: u32 = 8;
 
 impl Stabiliser {
     /// For the states of a model.
@@ -85,7 +106,13 @@ impl Stabiliser {
     }
 
     /// Lets a state go on until every live learner has decided, or one has not in time.
-    pub fn go_on(&self, universe: &Universe, honest: &[&Local], proposals: &[Msg]) -> Outcome {
+    pub fn go_on(
+        &self,
+        universe: &Universe,
+        honest: &[&Local],
+        proposals: &[Msg],
+        lies: &[Msg],
+    ) -> Outcome {
         // Whoever is down took what nobody else holds with it.
         let honest: Vec<&Local> = honest
             .iter()
@@ -100,6 +127,9 @@ impl Stabiliser {
             nodes: Vec::new(),
             flying: honest.iter().map(|_| VecDeque::new()).collect(),
             rounds: BTreeMap::new(),
+            dragged: Round(0),
+            broken: None,
+            setup: &self.setup,
         };
         let mut armed = Vec::new();
         for local in honest {
@@ -127,7 +157,14 @@ impl Stabiliser {
         loop {
             if let Some(periods) = run.done(self.live) {
                 let last = run.rounds.values().max().copied().unwrap_or(Round(0));
+                run.hear_last_words(universe, lies);
+                if let Some((property, detail)) = run.broken {
+                    return Outcome::Broken { property, detail };
+                }
                 return Outcome::Decided { periods, ballots: last.0.saturating_sub(start.0) };
+            }
+            if let Some((property, detail)) = run.broken {
+                return Outcome::Broken { property, detail };
             }
             if let Some((learner, why)) = run.late(&bounds) {
                 let exposed = run.nodes.iter().any(|node| !node.instance.dag().forked().is_empty());
@@ -154,12 +191,20 @@ impl Stabiliser {
         let mut out = Effects::default();
         let config = self.configs[&local.owner].clone();
         let mut instance = Instance::recover(config, slot, records, false, &mut out);
-        for value in self.setup.patterns.iter().flatten().collect::<BTreeSet<_>>() {
+        // Of what it proposed and voted for it has the values.
+        let said = stored.iter().map(|msg| universe.said(*msg));
+        let values = said.filter(|said| said.signer == local.owner);
+        let values: BTreeSet<ValueHash> = values.map(|said| said.facts.ballot.value).collect();
+        for value in &values {
             let judgement = Judgement::Valid;
             instance.handle(SlotEvent::Value { value: *value, judgement }, &mut out);
         }
         let (timers, decided) = (BTreeMap::new(), BTreeMap::new());
-        (Node { me: local.owner, instance, timers, decided }, out)
+        let proposed = own.iter().map(|msg| {
+            (universe.ballot(*msg).round, universe.said(*msg).message.id())
+        });
+        let proposed = proposed.collect();
+        (Node { me: local.owner, instance, timers, decided, values, proposed }, out)
     }
 
     /// The last round that may pass before a learner has decided: its (1 + f)-th with a proposer that is honest and up, of those after
@@ -180,7 +225,7 @@ impl Stabiliser {
     }
 }
 
-impl Run {
+impl Run<'_> {
     /// Periods until every live learner had decided at every node, if they have.
     fn done(&self, live: LearnerSet) -> Option<u32> {
         let decided = |node: &Node, learner: LearnerId| {
@@ -214,6 +259,7 @@ impl Run {
     }
 
     fn next_period(&mut self) {
+        self.drag();
         // Nothing happens until something arrives, or a timer ends.
         let quiet = self.flying.iter().all(VecDeque::is_empty);
         let due = self.nodes.iter().flat_map(|node| node.timers.values()).min().copied();
@@ -223,8 +269,7 @@ impl Run {
         };
         let arriving: Vec<_> = self.flying.iter_mut().map(std::mem::take).collect();
         for (index, packets) in arriving.into_iter().enumerate() {
-            let mut events: Vec<SlotEvent> =
-                packets.into_iter().filter_map(|(from, packet)| heard(from, packet)).collect();
+            let mut events: Vec<SlotEvent> = packets.into();
             let now = self.now;
             let timers = &mut self.nodes[index].timers;
             let ended: Vec<TimerKind> =
@@ -239,18 +284,102 @@ impl Run {
         }
     }
 
-    /// A node lets things happen, one batch, and what it asks of its driver is answered at once.
+    /// Byzantine acceptors announce the round after the highest one.
+    fn drag(&mut self) {
+        let next = self.nodes.iter().map(|node| node.instance.round().next()).max();
+        let Some(next) = next.filter(|next| *next > self.dragged) else { return };
+        self.dragged = next;
+        for byzantine in self.setup.byzantine.iter() {
+            let place = self.setup.setting.place(self.setup.slot);
+            let acceptor = Acceptor(byzantine);
+            let announcement = Announcement { place, acceptor, round: next, maximal: Refs::default() };
+            let network = &self.setup.setting.network;
+            let announcement =
+                Arc::new(Verified::sign(announcement, network, byzantine, &NoSigner));
+            for flying in &mut self.flying {
+                let announcement = announcement.clone();
+                flying.push_back(SlotEvent::Announcement { announcement });
+            }
+        }
+    }
+
+    /// What Byzantine acceptors signed and nobody took in comes to the first acceptor. Then everybody has to know whoever is
+    /// known to have forked.
+    fn hear_last_words(&mut self, universe: &Universe, lies: &[Msg]) {
+        let [first, _, ..] = &self.nodes[..] else { return };
+        let new = |msg: &&Msg| first.instance.dag().find(&universe.said(**msg).message.id()).is_none();
+        let new = lies.iter().filter(new).map(|msg| {
+            let message = universe.said(*msg).message.clone();
+            let from = Peer::Acceptor(message.signer());
+            SlotEvent::Message { from, message, hint: Refs::default() }
+        });
+        let new: Vec<SlotEvent> = new.collect();
+        self.flying[0].extend(new);
+        for _ in 0..EVIDENCE_PERIODS {
+            self.next_period();
+        }
+        let forked = |node: &Node| *node.instance.dag().forked();
+        let all = self.nodes.iter().map(forked).fold(AcceptorSet::EMPTY, |all, one| all.union(&one));
+        let lacks = self.nodes.iter().find(|node| forked(node) != all);
+        if let Some(me) = lacks.map(|node| node.me) {
+            self.broken = Some((Property::Evidence, format!("{me:?} has no evidence that others have")));
+        }
+    }
+
+    /// A node lets things happen, one batch. Its new block is there at once; other values come a period later.
     fn turn(&mut self, index: usize, mut events: Vec<SlotEvent>) {
         while !events.is_empty() {
             let mut out = Effects::default();
             let node = &mut self.nodes[index];
             for event in events.drain(..) {
+                if let SlotEvent::Value { value, .. } | SlotEvent::Block { value } = &event {
+                    node.values.insert(*value);
+                }
                 node.instance.handle(event, &mut out);
             }
             node.instance.settle(&mut out);
-            let me = node.me;
-            events = out.requests.iter().filter_map(|request| answered(me, request)).collect();
+            for request in &out.requests {
+                match request {
+                    Request::Block { round, .. } => {
+                        let mut value = ValueHash([0xff; 32]);
+                        value.0[0] = node.me.index() as u8;
+                        value.0[1..9].copy_from_slice(&round.0.to_be_bytes());
+                        events.push(SlotEvent::Block { value });
+                    }
+                    Request::Value { value, .. } => {
+                        let judgement = Judgement::Valid;
+                        self.flying[index].push_back(SlotEvent::Value { value: *value, judgement });
+                    }
+                    Request::Certificates { .. } | Request::Load { .. } => {}
+                }
+            }
             self.release(index, out);
+        }
+    }
+
+    /// What must not be said: a vote for a value that is not here, or two proposals in one round.
+    fn look_at(&mut self, index: usize, message: &Verified<Message>) {
+        let node = &mut self.nodes[index];
+        if message.signer() != node.me {
+            return;
+        }
+        let me = node.me;
+        match &message.body {
+            Body::Proposal { round, .. } => {
+                let first = *node.proposed.entry(*round).or_insert(message.id());
+                if first != message.id() {
+                    self.broken = Some((Property::OneChain, format!("{me:?} proposes twice in {round:?}")));
+                }
+            }
+            Body::Reply(reply) if reply.kind == ReplyKind::OneB => {
+                let ix = node.instance.dag().find(&message.id());
+                let ballot = ix.map(|ix| node.instance.dag().node(ix).facts.ballot);
+                if ballot.is_some_and(|ballot| !node.values.contains(&ballot.value)) {
+                    let detail = format!("{me:?} votes for a value that it does not have");
+                    self.broken = Some((Property::Durability, detail));
+                }
+            }
+            Body::Reply(_) => {}
         }
     }
 
@@ -267,13 +396,16 @@ impl Run {
             *round = decision.ballot.round.max(*round);
         }
         for (target, packet) in out.send {
+            if let Packet::Message(message, _) = &packet {
+                self.look_at(index, message);
+            }
             for (other, node) in self.nodes.iter().enumerate() {
                 let wanted = match target {
                     Target::All => node.me != me,
                     Target::One(peer) => peer == Peer::Acceptor(node.me),
                 };
                 if wanted {
-                    self.flying[other].push_back((me, packet.clone()));
+                    self.flying[other].extend(heard(me, packet.clone()));
                 }
             }
         }
@@ -290,20 +422,4 @@ fn heard(from: AcceptorId, packet: Packet) -> Option<SlotEvent> {
         Packet::Ask { want, have, .. } => SlotEvent::Ask { from, want, have },
         Packet::Highest { .. } => return None,
     })
-}
-
-/// What a driver answers: values are at hand and valid, and each block is a new one.
-fn answered(me: AcceptorId, request: &Request) -> Option<SlotEvent> {
-    match request {
-        Request::Block { round, .. } => {
-            let mut value = ValueHash([0xff; 32]);
-            value.0[0] = me.index() as u8;
-            value.0[1..9].copy_from_slice(&round.0.to_be_bytes());
-            Some(SlotEvent::Block { value })
-        }
-        Request::Value { value, .. } => {
-            Some(SlotEvent::Value { value: *value, judgement: Judgement::Valid })
-        }
-        Request::Certificates { .. } | Request::Load { .. } => None,
-    }
 }

@@ -102,6 +102,9 @@ pub fn search(model: &Engines, witness: Option<Witness>, most: Option<usize>) ->
         if let Some((property, _)) = model.flaw(state) {
             return Found::Violated(property, way(reached, at));
         }
+        if !model.goes_on(state) {
+            return Found::Violated(Property::Liveness, way(reached, at));
+        }
         if witness.is_some_and(|witness| witness.shown(model, state)) {
             return Found::Shown(way(reached, at));
         }
