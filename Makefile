@@ -49,7 +49,7 @@ testnet: setup ## Run a local multi-chain network; ARGS="--load 50/s" keeps it r
 
 test: setup-clocks ## Run all tests.
 	cargo test --workspace --locked
-	cargo test --locked -p hpaxos-spec --features mutants --test mutants --test dag_twin --test model_trace -- broken_rules known_seeds a_violation
+	cargo test --locked -p hpaxos-spec --features mutants --test mutants --test dag_twin --test model_trace -- broken_rules known_seeds known_worlds a_violation
 
 # One build for all programs: with an own one for each, RocksDB might be built for each.
 PROFILE ?= release

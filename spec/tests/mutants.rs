@@ -13,6 +13,7 @@ use hpaxos_spec::simulator::scenario::{ACTS, Wanted};
 use rustix::time::{ClockId, clock_gettime};
 use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,13 +23,16 @@ const SEARCH: Duration = Duration::from_secs(60);
 struct Kill {
     mutant: Mutant,
     seed: u64,
+    /// Property, steps, and arguments of `hpaxos-spec check`.
+    model: Option<(&'static str, usize, &'static str)>,
 }
 
-/// The table: name, seed, property, and seconds that the search took.
+/// The table: name, seed, property, and seconds that the search took; and what the model finds.
 fn known() -> Vec<Kill> {
     let lines = include_str!("../mutants.txt").lines();
     let entries = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let read = |line: &str| {
+    let read = |line: &'static str| {
+        let (line, model) = line.split_once(" | ").expect("the simulator's part, and the model's");
         let mut words = line.split_whitespace();
         let name = words.next().expect("a name");
         let mutant = Mutant::ALL.iter().find(|mutant| mutant.name() == name);
@@ -36,6 +40,10 @@ fn known() -> Vec<Kill> {
         Kill {
             mutant: *mutant.unwrap_or_else(|| panic!("there is no mutant `{name}`")),
             seed: seed.unwrap_or_else(|| panic!("`{line}` has no seed")),
+            model: model.trim().split_once(' ').map(|(property, rest)| {
+                let (steps, arguments) = rest.trim().split_once(' ').expect("arguments");
+                (property, steps.parse().expect("steps"), arguments)
+            }),
         }
     };
     entries.map(read).collect()
@@ -96,6 +104,34 @@ fn known_seeds_kill_and_spare_the_protocol() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn known_worlds_kill() {
+    let known = known();
+    let mut wrong = Vec::new();
+    for Kill { mutant, model, .. } in &known {
+        let Some((property, steps, arguments)) = model else { continue };
+        let output = Command::new(env!("CARGO_BIN_EXE_hpaxos-spec"))
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+            .args(["check", "--json", "--mutant", mutant.name()])
+            .args(arguments.split(' '))
+            .output()
+            .expect("the program starts");
+        let answer: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or(serde_json::Value::Null);
+        let violation = &answer["violations"][0];
+        // The last line says what is wrong.
+        let found = violation["trace"].as_array().map(|trace| trace.len() - 1);
+        if violation["property"] != *property || found != Some(*steps) {
+            let name = mutant.name();
+            let reproduce = format!("hpaxos-spec check --mutant {name} {arguments}");
+            wrong.push(format!("{name}: {violation}, not {property} after {steps}: {reproduce}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let killed = known.iter().filter(|kill| kill.model.is_some()).count();
+    assert!(killed >= 28, "{killed}");
 }
 
 #[test]

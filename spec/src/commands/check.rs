@@ -3,7 +3,7 @@
 use super::{complain, line, setting};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use hpaxos_consensus::Sends;
+use hpaxos_consensus::{Sends, Slot};
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
 use hpaxos_spec::model::explore::{Report, explore};
 use hpaxos_spec::model::setup::{self, Setup};
@@ -45,7 +45,8 @@ pub struct World {
     /// How many ballots there are.
     #[arg(long, value_name = "N", default_value_t = 2)]
     ballots: usize,
-    /// The values of the ballots, a letter each; else every way in which they may be equal or differ.
+    /// The values of the rounds' ballots, a letter each, or several with a plus between them: `v+wv` is v and w in round 0 and v
+    /// in round 1. Else every way in which they may be equal or differ.
     #[arg(long, value_name = "LETTERS", conflicts_with = "ballots")]
     values: Option<String>,
     /// How many messages Byzantine acceptors sign, any that are well-formed.
@@ -76,6 +77,9 @@ pub struct World {
     /// Another number of sends than the graph needs: to see why it does.
     #[arg(long, value_name = "3|4", value_parser = clap::value_parser!(u8).range(3..=4))]
     sends: Option<u8>,
+    /// The slot: it says who proposes in which round.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    slot: u64,
     /// A deliberate bug.
     #[cfg(feature = "mutants")]
     #[arg(long, value_name = "NAME")]
@@ -86,7 +90,7 @@ pub struct World {
 pub struct Arguments {
     #[command(flatten)]
     world: World,
-    /// Threads; with one, traces are the shortest. Else as many as there are cores.
+    /// Threads; else as many as there are cores. Depths are exact with one only.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
     /// Gives up after so many states, those met again included.
@@ -139,17 +143,17 @@ impl World {
         }
         let mut setup = Setup::new(setting, self.ballots, mode);
         if let Some(values) = &self.values {
-            if values.is_empty()
-                || values.len() > 8
-                || !values.chars().all(|c| c.is_ascii_lowercase())
-            {
-                bail!("--values is up to eight letters, such as vwv");
+            let letters: String = values.chars().filter(|one| *one != '+').collect();
+            let named = !letters.is_empty() && letters.chars().all(|one| one.is_ascii_lowercase());
+            if !named || letters.len() > 8 {
+                bail!("--values is up to eight letters, such as vwv, or v+wv");
             }
             setup = setup.with_values(values);
         }
         if let Some(sends) = self.sends {
             setup = setup.with_sends(if sends == 3 { Sends::Three } else { Sends::Four });
         }
+        setup.slot = Slot(self.slot);
         setup.crashes = self.crashes;
         setup.amnesias = self.amnesias;
         setup.definitions = self.definitions;
@@ -196,6 +200,14 @@ impl Arguments {
                 complain(format_args!("{states} states, {met} generated"));
             }
         });
+        // With states looked at by the thousand, the path that was found first need not be the shortest.
+        let violated = match report.violations.is_empty() {
+            true => None,
+            false => match search(&report.model, None, None) {
+                Found::Violated(property, path) => Some((property.name(), path)),
+                _ => None,
+            },
+        };
         let answer = Answer {
             complete: report.complete,
             states: report.states,
@@ -205,16 +217,15 @@ impl Arguments {
             rss_mb: report.rss_mb,
             guards: report.guards.clone(),
             witnesses: report.witnesses.clone(),
-            violations: report
-                .violations
+            violations: violated
                 .iter()
                 .map(|(property, path)| Violation {
                     property,
                     trace: path
-                        .clone()
-                        .into_actions()
                         .iter()
+                        .filter_map(|(_, step)| step.as_ref())
                         .map(|step| report.model.told(step))
+                        .chain(path.last().and_then(|(state, _)| report.model.why(state)))
                         .collect(),
                 })
                 .collect(),
@@ -224,8 +235,8 @@ impl Arguments {
         } else {
             show(&answer, &report);
         }
-        if let Some((_, path)) = report.violations.into_iter().next() {
-            self.write(&report.model, &path.into_vec())?;
+        if let Some((_, path)) = violated {
+            self.write(&report.model, &path)?;
             return Ok(false);
         }
         if !answer.complete {

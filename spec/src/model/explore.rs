@@ -31,8 +31,8 @@ pub struct Report {
 }
 
 /// Explores a model, breadth first, with `threads` threads, and at most `generated_max` states if that is given; `progress` is
-/// told every two seconds how many different states there are, and how many were met. With one thread, paths are the
-/// shortest.
+/// told every two seconds how many different states there are, and how many were met. With one thread, depths are exact.
+/// [`search`](super::witness::search) finds shortest paths.
 pub fn explore(
     setup: Setup,
     threads: usize,

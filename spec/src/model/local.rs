@@ -13,7 +13,7 @@ use hpaxos_consensus::{
     ValueHash,
 };
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -118,13 +118,12 @@ impl Locals {
             config.rules = setup.rules;
             (acceptor, Arc::new(config))
         };
-        let values: BTreeSet<ValueHash> = setup.patterns.iter().flatten().copied().collect();
         let guards = Instance::GUARDS;
         let take_in = guards.iter().position(|guard| guard.name == "may_take_in");
         Locals {
             configs: setup.setting.acceptors.iter().copied().map(config).collect(),
-            values: values.into_iter().collect(),
-            round: Round(setup.ballots() as u64),
+            values: setup.values().into_iter().collect(),
+            round: Round(setup.rounds()),
             take_in: 1 << take_in.expect("the engine has this guard"),
             states: boxcar::Vec::new(),
             numbers: Mutex::default(),

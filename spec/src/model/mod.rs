@@ -6,7 +6,7 @@
 //!
 //! What is left out, and why that loses nothing: all proposals exist from the start, whoever proposed them and why; every
 //! acceptor is in a round above all ballots and every value is known and valid, so that whatever has to wait elsewhere need
-//! not wait here, and may. Of each round there is one proposal. Timers, rounds and proposers that choose are there where
+//! not wait here, and may. Of each round there is one proposal, unless several are asked for. Timers, rounds and proposers that choose are there where
 //! liveness is checked.
 //!
 //! In the *faithful* mode each receipt is a step, and so is each answer. The *reduced* mode has the same steps, several in
@@ -140,12 +140,12 @@ impl Engines {
     pub fn new(setup: Setup) -> Self {
         let universe = Arc::new(Universe::new(&setup));
         let schedule = setup.trust.schedule();
-        let proposal = |(round, value): (usize, &_)| {
-            let round = Round(round as u64);
+        let proposal = |(round, value): &(u64, _)| {
+            let round = Round(*round);
             let body = Body::Proposal { round, value: *value };
             universe.number(&universe.sign(body, schedule.proposer(setup.slot, round)))
         };
-        let of_pattern = |values: &Vec<_>| values.iter().enumerate().map(proposal).collect();
+        let of_pattern = |ballots: &Vec<_>| ballots.iter().map(proposal).collect();
         let proposals = setup.patterns.iter().map(of_pattern).collect();
         Engines {
             locals: Arc::new(Locals::new(&setup, universe.clone())),
@@ -221,6 +221,22 @@ impl Engines {
         matches!(outcome, Outcome::Decided { .. } | Outcome::Excused)
     }
 
+    /// What is wrong with a state, or with what comes of it, in words.
+    pub fn why(&self, state: &State) -> Option<String> {
+        if let Some((property, detail)) = self.flaw(state) {
+            return Some(format!("{}: {detail}", property.name()));
+        }
+        match self.go_on(state) {
+            Outcome::Undecided { learner, why } => {
+                Some(format!("from then on {} does not decide: {why}", self.learner(learner)))
+            }
+            Outcome::Broken { property, detail } => {
+                Some(format!("from then on {}: {detail}", property.name()))
+            }
+            Outcome::Decided { .. } | Outcome::Excused => None,
+        }
+    }
+
     /// What must not be in a state, if anything.
     pub fn flaw(&self, state: &State) -> Option<(Sentence, Arc<str>)> {
         let here = self.honest(state).find_map(|local| local.flaw.clone());
@@ -231,7 +247,7 @@ impl Engines {
     /// acceptor that was caught, a pair of learners that was disconnected, and learners that disagree and may.
     pub fn witnesses(&self) -> BTreeMap<&'static str, bool> {
         let seen = self.observer.all();
-        let last = self.setup.ballots().saturating_sub(1) as u64;
+        let last = self.setup.rounds().saturating_sub(1);
         let decided = |round: u64| seen.values().any(|seen| seen.rounds.contains(&round));
         let values =
             |seen: &Seen| seen.decided.iter().map(|(_, value)| *value).collect::<BTreeSet<_>>();

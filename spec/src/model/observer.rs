@@ -77,13 +77,18 @@ impl Observer {
         }
         let mut instance = Instance::new(self.config.clone(), self.setup.slot);
         let mut out = Effects::default();
-        for msg in all {
-            let message = self.universe.said(msg).message.clone();
+        for msg in &all {
+            let message = self.universe.said(*msg).message.clone();
             let from = Peer::Acceptor(message.signer());
             instance.handle(SlotEvent::Recorded { from, message, hint: Refs::default() }, &mut out);
         }
         let mut seen = Seen::default();
         for decision in &out.decided {
+            let (learner, ballot) = (decision.learner, decision.ballot);
+            if !self.universe.decides(&all, learner, ballot) {
+                let detail = format!("{learner:?} decides {ballot}, and the definitions say no");
+                seen.flaw = Some((Property::WellFormedness, detail.into()));
+            }
             seen.decided.insert((decision.learner, decision.ballot.value));
             seen.rounds.insert(decision.ballot.round.0);
         }
@@ -92,15 +97,15 @@ impl Observer {
                 seen.decided.insert((*learner, *second));
             }
         }
-        seen.flaw = self.judge(&seen);
+        seen.flaw = seen.flaw.take().or_else(|| self.judge(&seen));
         seen
     }
 
     /// The simulator's property of decisions.
     fn judge(&self, seen: &Seen) -> Option<(Property, Arc<str>)> {
         let mut properties = Properties::new(&self.setup.trust, self.setup.byzantine);
-        for value in self.setup.patterns.iter().flatten() {
-            properties.value(*value, true);
+        for value in self.setup.values() {
+            properties.value(value, true);
         }
         let node = self.setup.setting.acceptors[0];
         for (learner, value) in &seen.decided {

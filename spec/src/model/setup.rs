@@ -4,6 +4,7 @@ use crate::simulator::setting::Setting;
 use hpaxos_consensus::rules::Rules;
 use hpaxos_consensus::{Sends, Slot, Trust, ValueHash};
 use hpaxos_learner_graph::AcceptorSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Which steps a model has.
@@ -24,8 +25,8 @@ pub struct Setup {
     pub trust: Arc<Trust>,
     /// The slot: it says who proposes when.
     pub slot: Slot,
-    /// For each way in which the ballots may share values, the value of each ballot.
-    pub patterns: Vec<Vec<ValueHash>>,
+    /// For each way in which the ballots may share values, round and value of each ballot.
+    pub patterns: Vec<Vec<(u64, ValueHash)>>,
     /// Who is Byzantine.
     pub byzantine: AcceptorSet,
     /// Messages that they sign in all.
@@ -52,7 +53,7 @@ pub fn value(letter: char) -> ValueHash {
 }
 
 /// All ways in which `ballots` ballots may share values, up to names: v, then v or w, …
-pub fn patterns(ballots: usize) -> Vec<Vec<ValueHash>> {
+pub fn patterns(ballots: usize) -> Vec<Vec<(u64, ValueHash)>> {
     let mut patterns = vec![Vec::new()];
     for _ in 0..ballots {
         let longer = |pattern: Vec<u8>| {
@@ -65,8 +66,11 @@ pub fn patterns(ballots: usize) -> Vec<Vec<ValueHash>> {
         };
         patterns = patterns.into_iter().flat_map(longer).collect();
     }
-    let name = |one: u8| value((b'v' + one) as char);
-    patterns.into_iter().map(|pattern| pattern.into_iter().map(name).collect()).collect()
+    let name = |(round, one): (usize, u8)| (round as u64, value((b'v' + one) as char));
+    patterns
+        .into_iter()
+        .map(|pattern| pattern.into_iter().enumerate().map(name).collect())
+        .collect()
 }
 
 impl Setup {
@@ -104,15 +108,32 @@ impl Setup {
         self
     }
 
-    /// With these values of the ballots only.
+    /// With these values of the ballots only: a letter for each round, or several with a plus between them.
     #[must_use]
     pub fn with_values(mut self, values: &str) -> Self {
-        self.patterns = vec![values.chars().map(value).collect()];
+        let mut pattern: Vec<(u64, ValueHash)> = Vec::new();
+        let mut again = false;
+        for letter in values.chars() {
+            if letter == '+' {
+                again = true;
+                continue;
+            }
+            let last = pattern.last().map_or(0, |(round, _)| *round);
+            let round = if pattern.is_empty() || again { last } else { last + 1 };
+            pattern.push((round, value(letter)));
+            again = false;
+        }
+        self.patterns = vec![pattern];
         self
     }
 
-    /// How many ballots there are.
-    pub fn ballots(&self) -> usize {
-        self.patterns.iter().map(Vec::len).max().unwrap_or(0)
+    /// All values.
+    pub fn values(&self) -> BTreeSet<ValueHash> {
+        self.patterns.iter().flatten().map(|(_, value)| *value).collect()
+    }
+
+    /// How many rounds have ballots.
+    pub fn rounds(&self) -> u64 {
+        self.patterns.iter().flatten().map(|(round, _)| round + 1).max().unwrap_or(0)
     }
 }

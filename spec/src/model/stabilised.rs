@@ -14,8 +14,8 @@ use hpaxos_consensus::message::{
     Acceptor, Announcement, Body, Message, NoSigner, Packet, Refs, ReplyKind, Verified,
 };
 use hpaxos_consensus::{
-    Config, Effects, Instance, Judgement, MessageId, Peer, Record, Request, Round, SlotEvent, Target,
-    TimerKind, ValueHash,
+    Config, Effects, Instance, Judgement, MessageId, Peer, Record, Request, Round, SlotEvent,
+    Target, TimerKind, ValueHash,
 };
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId, LearnerSet};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -200,9 +200,8 @@ impl Stabiliser {
             instance.handle(SlotEvent::Value { value: *value, judgement }, &mut out);
         }
         let (timers, decided) = (BTreeMap::new(), BTreeMap::new());
-        let proposed = own.iter().map(|msg| {
-            (universe.ballot(*msg).round, universe.said(*msg).message.id())
-        });
+        let proposed =
+            own.iter().map(|msg| (universe.ballot(*msg).round, universe.said(*msg).message.id()));
         let proposed = proposed.collect();
         (Node { me: local.owner, instance, timers, decided, values, proposed }, out)
     }
@@ -292,7 +291,8 @@ impl Run<'_> {
         for byzantine in self.setup.byzantine.iter() {
             let place = self.setup.setting.place(self.setup.slot);
             let acceptor = Acceptor(byzantine);
-            let announcement = Announcement { place, acceptor, round: next, maximal: Refs::default() };
+            let announcement =
+                Announcement { place, acceptor, round: next, maximal: Refs::default() };
             let network = &self.setup.setting.network;
             let announcement =
                 Arc::new(Verified::sign(announcement, network, byzantine, &NoSigner));
@@ -307,7 +307,8 @@ impl Run<'_> {
     /// known to have forked.
     fn hear_last_words(&mut self, universe: &Universe, lies: &[Msg]) {
         let [first, _, ..] = &self.nodes[..] else { return };
-        let new = |msg: &&Msg| first.instance.dag().find(&universe.said(**msg).message.id()).is_none();
+        let new =
+            |msg: &&Msg| first.instance.dag().find(&universe.said(**msg).message.id()).is_none();
         let new = lies.iter().filter(new).map(|msg| {
             let message = universe.said(*msg).message.clone();
             let from = Peer::Acceptor(message.signer());
@@ -315,14 +316,18 @@ impl Run<'_> {
         });
         let new: Vec<SlotEvent> = new.collect();
         self.flying[0].extend(new);
-        for _ in 0..EVIDENCE_PERIODS {
+        // Not until a timer ends: then acceptors tell each other anyhow.
+        let end = self.now + EVIDENCE_PERIODS;
+        while self.now < end && self.flying.iter().any(|flying| !flying.is_empty()) {
             self.next_period();
         }
         let forked = |node: &Node| *node.instance.dag().forked();
-        let all = self.nodes.iter().map(forked).fold(AcceptorSet::EMPTY, |all, one| all.union(&one));
+        let all =
+            self.nodes.iter().map(forked).fold(AcceptorSet::EMPTY, |all, one| all.union(&one));
         let lacks = self.nodes.iter().find(|node| forked(node) != all);
         if let Some(me) = lacks.map(|node| node.me) {
-            self.broken = Some((Property::Evidence, format!("{me:?} has no evidence that others have")));
+            self.broken =
+                Some((Property::Evidence, format!("{me:?} has no evidence that others have")));
         }
     }
 
@@ -368,7 +373,8 @@ impl Run<'_> {
             Body::Proposal { round, .. } => {
                 let first = *node.proposed.entry(*round).or_insert(message.id());
                 if first != message.id() {
-                    self.broken = Some((Property::OneChain, format!("{me:?} proposes twice in {round:?}")));
+                    self.broken =
+                        Some((Property::OneChain, format!("{me:?} proposes twice in {round:?}")));
                 }
             }
             Body::Reply(reply) if reply.kind == ReplyKind::OneB => {

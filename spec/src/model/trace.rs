@@ -51,7 +51,7 @@ pub fn write(
         return Ok(writer.lines);
     };
     let values: BTreeSet<ValueHash> =
-        setup.patterns[usize::from(first.pattern)].iter().copied().collect();
+        setup.patterns[usize::from(first.pattern)].iter().map(|(_, value)| *value).collect();
     for acceptor in &setup.setting.acceptors {
         let node = Node { engine: None, ..Node::default() };
         writer.nodes.insert(*acceptor, node);
@@ -136,7 +136,7 @@ impl<W: Write> Writer<'_, W> {
         }
         // It must not propose there itself.
         let schedule = setup.trust.schedule();
-        let lowest = setup.ballots() as u64;
+        let lowest = setup.rounds();
         let mut rounds = (lowest..lowest + setup.setting.acceptors.len() as u64 + 1).map(Round);
         let round = rounds.find(|round| schedule.proposer(slot, *round) != me);
         let round = round.unwrap_or(Round(lowest));

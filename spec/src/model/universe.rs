@@ -8,7 +8,7 @@ use hpaxos_consensus::dag::{Dag, Ix};
 use hpaxos_consensus::message::{Acceptor, Body, Kind, Message, NoSigner, Refs, Reply, Verified};
 use hpaxos_consensus::rules::{Draft, Facts};
 use hpaxos_consensus::{Ballot, MessageId, NetworkId, Place, Sends, Trust};
-use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
+use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, RwLock};
@@ -169,6 +169,14 @@ impl Universe {
         oracle.add(message) != Some(derived)
     }
 
+    /// Whether the definitions let `learner` decide a ballot where all this was said; always if they are not asked.
+    pub fn decides(&self, said: &BTreeSet<Msg>, learner: LearnerId, ballot: Ballot) -> bool {
+        let Some(oracle) = &self.oracle else { return true };
+        let held = said.iter().map(|msg| self.said(*msg).message.id()).collect();
+        let oracle = oracle.lock().expect("no thread panics with the lock");
+        oracle.decides(&held, learner.index(), ballot.round.0, ballot.value)
+    }
+
     fn describe(
         &self,
         message: Arc<Verified<Message>>,
@@ -255,7 +263,7 @@ impl Universe {
 fn oracle(setup: &Setup) -> Oracle<'static> {
     let sends = if setup.trust.sends() == Sends::Three { 3 } else { 4 };
     let trust = naive::Trust::of_log(setup.trust.log()).with_sends(sends);
-    Oracle::new(Box::leak(Box::new(trust)), setup.patterns.iter().flatten().copied().collect())
+    Oracle::new(Box::leak(Box::new(trust)), setup.values())
 }
 
 /// Facts where acceptors are exchanged.

@@ -45,7 +45,7 @@ impl Witness {
 
     /// Whether a state shows it.
     pub fn shown(self, model: &Engines, state: &State) -> bool {
-        let decided = |round: usize| model.seen(state).rounds.contains(&(round as u64));
+        let decided = |round: u64| model.seen(state).rounds.contains(&round);
         let trust = &model.setup().trust;
         let mut caught = model.honest(state).filter_map(|local| {
             let last = model.universe().said(local.last()?);
@@ -53,7 +53,7 @@ impl Witness {
         });
         match self {
             Witness::FirstBallotDecided => decided(0),
-            Witness::LastBallotDecided => decided(model.setup().ballots().saturating_sub(1)),
+            Witness::LastBallotDecided => decided(model.setup().rounds().saturating_sub(1)),
             Witness::Caught => caught.any(|caught| !caught.is_empty()),
             Witness::Disconnected => caught.any(|caught| disconnects(trust, &caught)),
             Witness::AllowedDisagreement => {
