@@ -4,8 +4,11 @@
 
 use hpaxos_consensus::Sends;
 use hpaxos_learner_graph::{AcceptorSet, file};
+use hpaxos_spec::model::Engines;
 use hpaxos_spec::model::explore::{Report, explore};
 use hpaxos_spec::model::setup::{Mode, Setup};
+use hpaxos_spec::model::witness::{Found, search};
+use hpaxos_spec::properties::Property;
 use hpaxos_spec::simulator::setting::Setting;
 use std::collections::BTreeSet;
 
@@ -85,4 +88,47 @@ fn with_crashes() {
         }
         setup.with_byzantine(silent, 0)
     });
+}
+
+/// From any state on, live learners decide in time once everything arrives, in at most 1 + f ballots of their own.
+#[test]
+fn live_learners_decide_from_any_state_on() {
+    for (graph, values, lies) in [(FOUR, "vwv", 0), (FOUR, "vw", 1), (D4, "vw", 0)] {
+        let mut setup = setup(graph, values, Mode::Reduced);
+        setup.liveness = true;
+        let byzantine = last(&setup, 1);
+        let report = explored(setup.with_byzantine(byzantine, lies));
+        let went_on = report.model.continuations();
+        println!("{values}, {lies}: {:?} {:?}", went_on.periods, went_on.ballots);
+        assert_eq!(went_on.periods.values().sum::<u64>(), report.states as u64);
+        assert!(went_on.ballots.keys().all(|ballots| *ballots <= 2), "{:?}", went_on.ballots);
+    }
+}
+
+/// Where four sends are needed, three can leave a live learner undecided for ever, without any fault but that one stops.
+#[test]
+fn three_sends_can_block_a_live_learner() {
+    let mut setup = setup(D4, "vw", Mode::Reduced).with_sends(Sends::Three);
+    setup.liveness = true;
+    setup.stopped = last(&setup, 1);
+    let model = Engines::new(setup);
+    let Found::Violated(property, path) = search(&model, None, None) else {
+        panic!("everybody decides");
+    };
+    assert_eq!(property, Property::Liveness);
+    let steps: Vec<String> =
+        path.iter().filter_map(|(_, step)| Some(model.told(step.as_ref()?))).collect();
+    println!("{}", steps.join("\n"));
+    assert_eq!(steps.len(), 7, "a shortest path");
+}
+
+/// What the engine derives of each message that occurs is what the definitions say.
+#[test]
+fn the_definitions_say_the_same() {
+    for (graph, values, lies) in [(FOUR, "vw", 1), (D4, "vw", 0)] {
+        let mut setup = setup(graph, values, Mode::Reduced);
+        setup.definitions = true;
+        let byzantine = last(&setup, 1);
+        explored(setup.with_byzantine(byzantine, lies));
+    }
 }
