@@ -132,3 +132,30 @@ fn the_definitions_say_the_same() {
         explored(setup.with_byzantine(byzantine, lies));
     }
 }
+
+/// Every graph of up to seven acceptors, in lock step.
+#[test]
+fn every_small_graph_in_lock_step() {
+    let folders = ["graphs", "../learner-graph/examples"];
+    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let mut looked_at = 0;
+    for file in files {
+        let path = file.unwrap().path();
+        let graph = file::read(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        // One example is there to be refused.
+        let Ok(setting) = Setting::new("graph", graph) else { continue };
+        let acceptors = setting.acceptors.len();
+        if acceptors > 7 {
+            continue;
+        }
+        let mut setup = Setup::new(setting, 2, Mode::Rounds).with_values("vw");
+        setup.losses = if acceptors > 4 { 1 } else { 2 };
+        setup.liveness = true;
+        let report = explored(setup);
+        let lost = report.model.setup().losses;
+        let (states, seconds) = (report.states, report.seconds);
+        println!("{}: {lost} lost, {states} states, {seconds:.1} s", path.display());
+        looked_at += 1;
+    }
+    assert!(looked_at >= 11, "{looked_at}");
+}

@@ -21,6 +21,7 @@ Examples:
   hpaxos-spec check --graph spec/graphs/d4.toml --ballots 2
   hpaxos-spec check --ballots 3 --byzantine 2 --values vwv
   hpaxos-spec check --mode faithful --crashes 1
+  hpaxos-spec check --graph spec/graphs/seven-level.toml --mode rounds --losses 2 --liveness
   hpaxos-spec check --ballots 3 --witness last-ballot-decided --trace path.jsonl
   hpaxos-spec replay path.jsonl
 
@@ -34,6 +35,8 @@ enum Mode {
     Faithful,
     /// A step takes in whatever makes a difference, and ends with a message.
     Reduced,
+    /// What is said in one phase of a ballot arrives in the next, or never.
+    Rounds,
 }
 
 /// What is explored.
@@ -62,6 +65,9 @@ pub struct World {
     /// How often acceptors lose their stores; in the faithful mode.
     #[arg(long, value_name = "N", default_value_t = 0)]
     amnesias: u8,
+    /// How many messages are lost, each on its way to one acceptor; in lock step.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    losses: u8,
     /// Holds each message against the definitions, taken literally.
     #[arg(long)]
     definitions: bool,
@@ -137,6 +143,7 @@ impl World {
         let mode = match self.mode {
             Mode::Faithful => setup::Mode::Faithful,
             Mode::Reduced => setup::Mode::Reduced,
+            Mode::Rounds => setup::Mode::Rounds,
         };
         if self.ballots == 0 || self.ballots > 8 {
             bail!("--ballots is from 1 to 8");
@@ -156,6 +163,7 @@ impl World {
         setup.slot = Slot(self.slot);
         setup.crashes = self.crashes;
         setup.amnesias = self.amnesias;
+        setup.losses = self.losses;
         setup.definitions = self.definitions;
         setup.liveness = self.liveness;
         let traitors = match &self.traitors {

@@ -18,7 +18,7 @@
 //! - states whose messages no guard can tell apart are one: of a message guards read its signer, its kind and its facts, and
 //!   of Byzantine signers which of their messages lie below.
 //!
-//! Where the faithful mode finishes, tests compare what can be observed in both.
+//! Where the faithful mode finishes, tests compare what can be observed in both. A third one goes in lock step: [`rounds`].
 
 pub mod diagram;
 pub mod explore;
@@ -27,6 +27,7 @@ pub mod knowledge;
 pub mod local;
 pub mod observer;
 pub mod page;
+pub mod rounds;
 pub mod setup;
 pub mod stabilised;
 pub mod symmetry;
@@ -43,6 +44,7 @@ use hpaxos_learner_graph::AcceptorSet;
 use knowledge::knowledge;
 use local::{Happening, Local, LocalId, Locals};
 use observer::{Observer, Seen};
+use rounds::Clock;
 use setup::{Mode, Setup};
 use stabilised::{Outcome, Stabiliser};
 use stateright::{Model, Property};
@@ -101,6 +103,8 @@ pub struct State {
     lies: Box<[Msg]>,
     /// How many of the last lies nobody has taken in yet; in the reduced mode.
     fresh: u8,
+    /// Where it is, in lock step.
+    clock: Option<Clock>,
     /// Equal for states that are one.
     key: u64,
 }
@@ -130,6 +134,8 @@ pub enum Step {
         from: LocalId,
         /// Where that leads.
         to: LocalId,
+        /// How many messages were lost on the way, in lock step.
+        lost: u8,
     },
     /// A Byzantine acceptor signs something.
     Lie(Msg),
@@ -177,6 +183,11 @@ impl Engines {
     /// What was observed, in all states.
     pub fn observer(&self) -> &Observer {
         &self.observer
+    }
+
+    /// The proposals of a state's pattern.
+    pub fn proposals(&self, state: &State) -> &[Msg] {
+        &self.proposals[usize::from(state.pattern)]
     }
 
     /// The acceptors' states.
@@ -320,12 +331,18 @@ impl Engines {
         let deliveries = self.deliverable(state, place, local).into_iter();
         for event in deliveries.map(Happening::Deliver).chain([Happening::Answer]) {
             if let Some(to) = self.locals.after(id, event) {
-                steps.push(Step::Honest { place, events: vec![event], from: id, to });
+                steps.push(Step::Honest { place, events: vec![event], from: id, to, lost: 0 });
             }
         }
         let mut fall = |event: Happening, most: u8, so_far: u8| {
             let to = self.locals.after(id, event).filter(|to| so_far < most && *to != id);
-            steps.extend(to.map(|to| Step::Honest { place, events: vec![event], from: id, to }));
+            steps.extend(to.map(|to| Step::Honest {
+                place,
+                events: vec![event],
+                from: id,
+                to,
+                lost: 0,
+            }));
         };
         fall(Happening::Restart, self.setup.crashes, state.crashes);
         fall(Happening::Forget, self.setup.amnesias, state.amnesias);
@@ -375,7 +392,7 @@ impl Engines {
                     to = self.locals.after(after, Happening::Restart).unwrap_or(after);
                 }
                 if reached.insert(self.locals.get(to).classes[0]) {
-                    steps.push(Step::Honest { place, events: path, from, to });
+                    steps.push(Step::Honest { place, events: path, from, to, lost: 0 });
                 }
             }
         }
@@ -411,7 +428,7 @@ impl Engines {
         let said: Vec<Msg> = honest.chain(state.lies.iter().copied()).collect();
         let proposals = &self.proposals[usize::from(state.pattern)];
         let mut found = self.forgery.all(&self.universe, &self.setup.byzantine, proposals, &said);
-        if self.setup.mode == Mode::Reduced {
+        if self.setup.mode != Mode::Faithful {
             let mut met = BTreeSet::new();
             found.retain(|msg| met.insert(self.universe.said(*msg).classes[0]));
         }
@@ -433,8 +450,9 @@ impl Model for Engines {
         let honest: Box<[_]> = honest.map(|one| self.locals.fresh(one)).collect();
         let state = |pattern| {
             let (honest, lies) = (honest.clone(), Box::default());
-            let mut state =
-                State { pattern, crashes: 0, amnesias: 0, honest, lies, fresh: 0, key: 0 };
+            let clock = (self.setup.mode == Mode::Rounds).then(|| Clock::new(honest.len()));
+            let (crashes, amnesias, fresh, key) = (0, 0, 0, 0);
+            let mut state = State { pattern, crashes, amnesias, honest, lies, fresh, clock, key };
             state.key = self.key(&state);
             state
         };
@@ -442,10 +460,17 @@ impl Model for Engines {
     }
 
     fn actions(&self, state: &State, steps: &mut Vec<Step>) {
+        if let Some(clock) = &state.clock {
+            self.steps_of_rounds(state, clock, steps);
+            if !clock.is_between() {
+                return;
+            }
+        }
         for place in 0..state.honest.len() {
             match self.setup.mode {
                 Mode::Faithful => self.faithful_steps(state, place, steps),
                 Mode::Reduced => self.reduced_steps(state, place, steps),
+                Mode::Rounds => {}
             }
         }
         steps.extend(self.lies_to_tell(state).into_iter().map(Step::Lie));
@@ -462,9 +487,13 @@ impl Model for Engines {
     fn next_state(&self, state: &State, step: Step) -> Option<State> {
         let mut next = state.clone();
         match step {
-            Step::Honest { place, events, to, .. } => {
+            Step::Honest { place, events, to, lost, .. } => {
                 next.honest[place] = to;
                 next.fresh = 0;
+                if let Some(clock) = &state.clock {
+                    let lengths = self.honest(&next).map(|local| local.chain.len());
+                    next.clock = Some(clock.next(lost, lengths, state.lies.len()));
+                }
                 next.crashes += u8::from(events == [Happening::Restart]);
                 next.amnesias += u8::from(events == [Happening::Forget]);
             }
@@ -494,6 +523,7 @@ impl Model for Engines {
             Evidence,
             WellFormedness,
             Durability,
+            BoundedMemory,
             Assertions
         ];
         all.push(Property::always(Sentence::Liveness.name(), Engines::goes_on));

@@ -14,6 +14,8 @@ pub enum Mode {
     Faithful,
     /// A step takes in whatever there may be, and ends with a message. States that no guard can tell apart are one.
     Reduced,
+    /// What is said in one phase of a ballot arrives in the next, or never.
+    Rounds,
 }
 
 /// What a model is of.
@@ -35,6 +37,8 @@ pub struct Setup {
     pub crashes: u8,
     /// Stores that honest acceptors lose; in the faithful mode.
     pub amnesias: u8,
+    /// Messages that are lost, each on its way to one acceptor; in lock step.
+    pub losses: u8,
     /// Whether each message is held against the definitions, taken literally.
     pub definitions: bool,
     /// Whether each state is asked whether live learners decide in time from there on.
@@ -84,6 +88,7 @@ impl Setup {
             lies: 0,
             crashes: 0,
             amnesias: 0,
+            losses: 0,
             definitions: false,
             liveness: false,
             stopped: AcceptorSet::EMPTY,
