@@ -24,10 +24,10 @@ MDBOOK := 0.5.4
 # Of 2026-05-19. libFuzzer's flags are not in stable compilers.
 NIGHTLY := nightly-2026-05-20
 
-.PHONY: help setup setup-clocks test testnet install programs archive ci format clippy docs deny typos audit tlc long soak bench fuzz book tools
+.PHONY: help setup setup-clocks test testnet install programs archive ci format clippy docs deny typos audit tlc check-long long soak bench fuzz book tools
 
 help: ## Show this list.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1|/' | column -t -s '|'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1|/' | column -t -s '|'
 
 setup: ## Check for what the build needs, and install it where that is allowed.
 	@scripts/setup.sh
@@ -91,6 +91,10 @@ audit: $(TOOLS)/bin/cargo-deny ## Look up known vulnerabilities of the dependenc
 CONFIGURATIONS ?=
 tlc: ## Explore spec/tla with TLC, and compare what it counts with what the model does; CONFIGURATIONS=--long for the larger ones.
 	CACHE=$(CACHE) scripts/tlc.sh $(CONFIGURATIONS)
+
+check-long: setup ## Explore larger models to the end, for hours; goes on where it was broken off.
+	cargo build --release --locked -p hpaxos-spec
+	CACHE=$(CACHE) scripts/check-long.sh $(TARGET)/release/hpaxos-spec
 
 long: setup ## The long searches: a million random graphs and DAGs, 100,000 storms, mutants afresh, all crash points.
 	HPAXOS_TWIN_GRAPHS=1000000 cargo test --release --locked -p hpaxos-spec --test learner_graph_twin -- --nocapture

@@ -29,6 +29,11 @@ fn explored(setup: Setup) -> Report {
     let report = explore(setup, 2, None, |_, _| {});
     let violated: Vec<_> = report.violations.iter().map(|(name, _)| name).collect();
     assert!(report.complete, "violated: {violated:?}");
+    for guard in ["may_admit", "may_take_in", "may_accept", "may_count", "may_decide"] {
+        assert!(report.guards[guard] > 0, "{guard} never fires");
+    }
+    let commits = report.guards["may_commit"] > 0;
+    assert_eq!(commits, report.model.setup().trust.sends() == Sends::Four, "may_commit");
     report
 }
 

@@ -102,6 +102,9 @@ pub struct Arguments {
     /// Gives up after so many states, those met again included.
     #[arg(long, value_name = "N")]
     states: Option<usize>,
+    /// Guards that have to let something pass, separated by commas: else the model is not of what it should be.
+    #[arg(long, value_name = "GUARDS", value_delimiter = ',')]
+    expect: Vec<String>,
     /// Writes the path to where a property does not hold, as JSON lines that `replay` reads.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
@@ -250,7 +253,23 @@ impl Arguments {
         if !answer.complete {
             bail!("not everything was explored; --states allows more");
         }
-        Ok(true)
+        self.fired(&answer.guards)
+    }
+
+    /// Whether the guards that have to fire did.
+    fn fired(&self, guards: &BTreeMap<&'static str, u64>) -> Result<bool> {
+        let mut all = true;
+        for guard in &self.expect {
+            let known = || guards.keys().copied().collect::<Vec<_>>().join(", ");
+            let count = guards.get(guard.as_str());
+            let count =
+                count.with_context(|| format!("no guard `{guard}`; there are {}", known()))?;
+            if *count == 0 {
+                complain(format_args!("{guard} never let anything pass"));
+                all = false;
+            }
+        }
+        Ok(all)
     }
 
     /// Whether some state shows what is looked for; an error if not every state was seen.

@@ -20,7 +20,7 @@ pub struct Report {
     pub seconds: f64,
     /// The most memory that the process has had so far.
     pub rss_mb: u64,
-    /// In how many different steps of acceptors each guard took part.
+    /// In how many different steps of acceptors, and looks of the observer, each guard let something pass.
     pub guards: BTreeMap<&'static str, u64>,
     /// Whether what makes the properties mean something occurred.
     pub witnesses: BTreeMap<&'static str, bool>,
@@ -69,7 +69,9 @@ pub fn explore(
         depth: checker.max_depth(),
         seconds: started.elapsed().as_secs_f64(),
         rss_mb: rss_mb(),
-        guards: model.locals().fired().collect(),
+        guards: (model.locals().fired().zip(model.observer().fired()))
+            .map(|((name, acting), looking)| (name, acting + looking))
+            .collect(),
         witnesses: model.witnesses(),
         violations,
         model,

@@ -7,9 +7,10 @@ use super::setup::Setup;
 use super::universe::{Msg, Universe, hash_of};
 use crate::properties::{Properties, Property};
 use hpaxos_consensus::message::{NoSigner, Refs};
-use hpaxos_consensus::{Config, Effects, Fault, Instance, Peer, SlotEvent, ValueHash};
+use hpaxos_consensus::{Config, Effects, Engine, Fault, Instance, Peer, SlotEvent, ValueHash};
 use hpaxos_learner_graph::LearnerId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
 /// What is seen in a state.
@@ -29,6 +30,8 @@ pub struct Observer {
     universe: Arc<Universe>,
     config: Arc<Config>,
     seen: RwLock<HashMap<u64, Arc<Seen>>>,
+    /// How often each guard let something pass.
+    fired: Vec<AtomicU64>,
 }
 
 impl Observer {
@@ -38,7 +41,8 @@ impl Observer {
         let mut config = Config::new(network, trust, None, Arc::new(NoSigner));
         config.rules = setup.rules;
         let (setup, config) = (setup.clone(), Arc::new(config));
-        Observer { setup, universe, config, seen: RwLock::default() }
+        let fired = Instance::GUARDS.iter().map(|_| AtomicU64::new(0)).collect();
+        Observer { setup, universe, config, seen: RwLock::default(), fired }
     }
 
     /// What is seen where `locals` and `lies` were said. It depends on who said what of which ballot and named whom, and on
@@ -64,6 +68,11 @@ impl Observer {
         (sum, seen)
     }
 
+    /// In how many different observations each guard let something pass.
+    pub fn fired(&self) -> impl Iterator<Item = u64> + '_ {
+        self.fired.iter().map(|count| count.load(Ordering::Relaxed))
+    }
+
     /// What was seen in all states.
     pub fn all(&self) -> BTreeMap<u64, Arc<Seen>> {
         let seen = self.seen.read().expect("no thread panics with the lock");
@@ -81,6 +90,9 @@ impl Observer {
             let message = self.universe.said(*msg).message.clone();
             let from = Peer::Acceptor(message.signer());
             instance.handle(SlotEvent::Recorded { from, message, hint: Refs::default() }, &mut out);
+        }
+        for (index, count) in self.fired.iter().enumerate() {
+            count.fetch_add(out.fired >> index & 1, Ordering::Relaxed);
         }
         let mut seen = Seen::default();
         for decision in &out.decided {
