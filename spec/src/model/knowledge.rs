@@ -48,7 +48,7 @@ pub fn knowledge(
         all.iter().filter(|said| said.kind != Kind::OneA).map(|said| said.facts.ballot).max();
     for said in all.iter().filter(|said| said.kind != Kind::OneA) {
         if byzantine.contains(said.signer) {
-            known.lies.insert(said.classes[0]);
+            known.lies.insert(said.classes[0].last);
         }
         for (into, from) in known.classes.iter_mut().zip(&said.facts.classes) {
             into.overtakers.extend(from.overtakers.ballots());

@@ -50,9 +50,8 @@ pub struct Local {
     pub stored: Box<[Msg]>,
     /// Equal for equal states only, as far as 64 bits go.
     pub identity: u64,
-    /// Equal for states that no guard can tell apart, right after a message; one for each way in which acceptors may be
-    /// exchanged.
-    pub classes: Box<[u64]>,
+    /// Equal for states, right after a message, that no guard can tell apart whatever the others did.
+    pub class: u64,
     /// Equal for states in which it has said the same, in the same way.
     pub sayings: Box<[u64]>,
     /// What went wrong on the way here.
@@ -375,13 +374,10 @@ impl Locals {
                 ids(&key.stored),
                 key.flaw,
             )),
-            classes: (self.universe.permutations().iter().enumerate())
-                .map(|(index, permutation)| {
-                    let chain = key.chain.iter().map(|msg| said(msg).classes[index]);
-                    let chain: Vec<u64> = chain.collect();
-                    hash_of(&(permutation[owner.index()], chain, key.flaw))
-                })
-                .collect(),
+            class: {
+                let chain = key.chain.iter().map(|msg| said(msg).classes[0].last);
+                hash_of(&(owner, chain.collect::<Vec<u64>>(), key.flaw))
+            },
             sayings: (0..self.universe.permutations().len())
                 .map(|index| {
                     let sayings = key.chain.iter().map(|msg| said(msg).sayings[index]);

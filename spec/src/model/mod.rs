@@ -16,7 +16,7 @@
 //! - a Byzantine message is signed right before the step that takes it in first, or at the end, where it can still be counted by
 //!   learners: what it rests on was there before, and stays;
 //! - states whose messages no guard can tell apart are one: of a message guards read its signer, its kind and its facts, and
-//!   of Byzantine signers which of their messages lie below.
+//!   of Byzantine signers which of their messages lie below; and of its facts less and less ([`universe::Classes`]).
 //!
 //! Where the faithful mode finishes, tests compare what can be observed in both. A third one goes in lock step: [`rounds`].
 
@@ -38,8 +38,8 @@ pub mod witness;
 
 use crate::properties::Property as Sentence;
 use forgery::Forgery;
-use hpaxos_consensus::Round;
-use hpaxos_consensus::message::Body;
+use hpaxos_consensus::message::{Body, Kind};
+use hpaxos_consensus::{Ballot, Round};
 use hpaxos_learner_graph::AcceptorSet;
 use knowledge::knowledge;
 use local::{Happening, Local, LocalId, Locals};
@@ -286,14 +286,39 @@ impl Engines {
             let lies = sum(&mut state.lies.iter().map(id));
             return hash_of(&(frame, honest.collect::<Vec<_>>(), lies));
         }
+        let lowest =
+            self.honest(state).map(|local| local.last().map(|last| self.universe.ballot(last)));
+        let lowest = lowest.min().flatten();
+        let spent = state.lies.len() >= self.setup.lies;
         let key = |index: usize| {
-            let honest =
-                sum(&mut state.honest.iter().map(|id| self.locals.get(*id).classes[index]));
-            let class = |msg: &Msg| self.universe.said(*msg).classes[index];
+            let honest = self.honest(state).map(|local| self.share(local, index, lowest, spent));
+            let honest = sum(&mut { honest });
+            let class = |msg: &Msg| self.universe.said(*msg).classes[index].last;
             let lies = (sum(&mut old.iter().map(class)), sum(&mut new.iter().map(class)));
             hash_of(&(frame, honest, lies))
         };
         (0..self.universe.permutations().len()).map(key).min().unwrap_or_default()
+    }
+
+    /// What an acceptor adds to what distinguishes a state in which no honest acceptor is in a ballot below `lowest`: what it
+    /// said last, and what others may still learn from what it said before.
+    fn share(&self, local: &Local, index: usize, lowest: Option<Ballot>, spent: bool) -> u64 {
+        let owner = self.universe.permutations()[index][local.owner.index()];
+        let flaw = local.flaw.as_ref().map(|(property, _)| *property);
+        let Some((last, before)) = local.chain.split_last() else { return hash_of(&(owner, flaw)) };
+        let class = |msg: &Msg| {
+            let said = self.universe.said(*msg);
+            let classes = said.classes[index];
+            match Some(said.facts.ballot) < lowest {
+                true if spent && said.kind == Kind::OneB => classes.spent,
+                true => classes.old,
+                false => classes.earlier,
+            }
+        };
+        let mut earlier: Vec<u64> = before.iter().map(class).collect();
+        earlier.sort_unstable();
+        earlier.dedup();
+        hash_of(&(owner, flaw, earlier, self.universe.said(*last).classes[index].last))
     }
 
     /// What may come to an acceptor next: everything whose references it holds, and what misses only what was hidden by those
@@ -391,7 +416,7 @@ impl Engines {
                     path.push(Happening::Restart);
                     to = self.locals.after(after, Happening::Restart).unwrap_or(after);
                 }
-                if reached.insert(self.locals.get(to).classes[0]) {
+                if reached.insert(self.locals.get(to).class) {
                     steps.push(Step::Honest { place, events: path, from, to, lost: 0 });
                 }
             }
@@ -430,7 +455,7 @@ impl Engines {
         let mut found = self.forgery.all(&self.universe, &self.setup.byzantine, proposals, &said);
         if self.setup.mode != Mode::Faithful {
             let mut met = BTreeSet::new();
-            found.retain(|msg| met.insert(self.universe.said(*msg).classes[0]));
+            found.retain(|msg| met.insert(self.universe.said(*msg).classes[0].last));
         }
         found
     }

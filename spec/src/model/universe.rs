@@ -34,11 +34,25 @@ pub struct Said {
     pub facts: Arc<Facts>,
     /// Whether the definitions say something else of it.
     pub differs: bool,
-    /// Equal for messages that no guard can tell apart: same signer and kind, same facts, same Byzantine messages below.
-    /// One for each way in which acceptors may be exchanged.
-    pub classes: Box<[u64]>,
-    /// Equal for messages that say the same to an observer: signer, kind, ballot, learners; in the same way.
+    /// What guards can tell apart; one for each way in which acceptors may be exchanged.
+    pub classes: Box<[Classes]>,
+    /// Equal for messages that say the same to learners: signer, kind, ballot, whom it names; in the same way. 0 for votes,
+    /// which learners do not look at.
     pub sayings: Box<[u64]>,
+}
+
+/// What guards can tell apart of a message, by what may still happen to it: equal if they cannot. Byzantine messages below it
+/// always count.
+#[derive(Clone, Copy, Debug)]
+pub struct Classes {
+    /// As its signer's last: all facts.
+    pub last: u64,
+    /// As an earlier one: its signer's locks are those of the last.
+    pub earlier: u64,
+    /// Once every honest acceptor is in a higher ballot, which votes and accepts it counts makes no difference to them.
+    pub old: u64,
+    /// And for a vote, once Byzantine acceptors sign nothing any more, nothing but what lies below it.
+    pub spent: u64,
 }
 
 /// Hashes the same on every machine and in every run.
@@ -201,25 +215,28 @@ impl Universe {
         let lies: Vec<Msg> = below.iter().filter(is_byzantine).copied().collect();
         let before = prev.filter(|_| self.byzantine.contains(signer));
         let class = |(index, permutation): (usize, &Permutation)| {
-            let class_of = |msg: &Msg| self.said(*msg).classes[index];
+            let class_of = |msg: &Msg| self.said(*msg).classes[index].last;
             let mut lies: Vec<u64> = lies.iter().map(class_of).collect();
             lies.sort_unstable();
-            let signer = permutation[signer.index()];
-            hash_of(&(
-                kind,
-                signer,
-                exchanged(&facts, permutation),
-                lies,
-                before.as_ref().map(class_of),
-            ))
+            let facts = exchanged(&facts, permutation);
+            let said = (kind, permutation[signer.index()], facts.ballot, facts.named);
+            let overtakers: Vec<_> = facts.classes.iter().map(|class| class.overtakers).collect();
+            let counted: Vec<_> =
+                facts.classes.iter().map(|class| (class.votes, class.accepts)).collect();
+            let before = before.as_ref().map(class_of);
+            Classes {
+                last: hash_of(&(said, &facts, &lies, before)),
+                earlier: hash_of(&(said, counted, &overtakers, facts.caught, &lies)),
+                old: hash_of(&(said, &overtakers, &lies)),
+                spent: hash_of(&(&overtakers, &lies)),
+            }
         };
         let classes = self.permutations.iter().enumerate().map(class).collect();
-        let names = match kind {
-            Kind::TwoA | Kind::TwoB => Some(facts.named),
-            _ => None,
-        };
-        let saying = |permutation: &Permutation| {
-            hash_of(&(kind, permutation[signer.index()], facts.ballot, names))
+        let saying = |permutation: &Permutation| match kind {
+            Kind::TwoA | Kind::TwoB => {
+                hash_of(&(kind, permutation[signer.index()], facts.ballot, facts.named))
+            }
+            _ => 0,
         };
         let sayings = self.permutations.iter().map(saying).collect();
         Said {
