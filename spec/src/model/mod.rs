@@ -29,6 +29,7 @@ pub mod observer;
 pub mod page;
 pub mod rounds;
 pub mod setup;
+mod spoiler;
 pub mod stabilised;
 pub mod symmetry;
 pub mod telling;
