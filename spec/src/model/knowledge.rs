@@ -35,11 +35,11 @@ pub fn knowledge(
     more: Option<Msg>,
 ) -> u64 {
     let past: &[Msg] = local.last().map_or(&[], |last| &universe.said(last).below);
-    let own = local.taken.iter().filter(|msg| past.binary_search(msg).is_err());
+    let own = local.taken().filter(|msg| past.binary_search(msg).is_err());
     let more = more.into_iter().flat_map(|msg| universe.said(msg).below.iter());
-    let more = more.filter(|msg| !local.holds(**msg));
+    let more = more.copied().filter(|msg| !local.holds(*msg));
     let mut all: Vec<&Said> = local.last().into_iter().map(|last| universe.said(last)).collect();
-    all.extend(own.chain(more).map(|msg| universe.said(*msg)));
+    all.extend(own.chain(more).map(|msg| universe.said(msg)));
     let mut known = Knowledge {
         classes: vec![Default::default(); universe.trust().class_count()],
         ..Default::default()

@@ -251,7 +251,7 @@ impl Engines {
 
     /// What must not be in a state, if anything.
     pub fn flaw(&self, state: &State) -> Option<(Sentence, Arc<str>)> {
-        let here = self.honest(state).find_map(|local| local.flaw.clone());
+        let here = self.honest(state).find_map(|local| local.flaw.as_deref().cloned());
         here.or_else(|| self.seen(state).flaw.clone())
     }
 
@@ -305,7 +305,7 @@ impl Engines {
     /// said last, and what others may still learn from what it said before.
     fn share(&self, local: &Local, index: usize, lowest: Option<Ballot>, spent: bool) -> u64 {
         let owner = self.universe.permutations()[index][local.owner.index()];
-        let flaw = local.flaw.as_ref().map(|(property, _)| *property);
+        let flaw = local.flaw.as_ref().map(|flaw| flaw.0);
         let Some((last, before)) = local.chain.split_last() else { return hash_of(&(owner, flaw)) };
         let class = |msg: &Msg| {
             let said = self.universe.said(*msg);
@@ -335,7 +335,7 @@ impl Engines {
             found.extend(next.filter(|msg| self.may_come(local, **msg)));
         }
         let lies = state.lies.iter().copied().filter(|msg| {
-            let known = local.forked.contains(self.universe.said(*msg).signer);
+            let known = local.has_caught(self.universe.said(*msg).signer);
             !local.holds(*msg) && !known && self.may_come(local, *msg)
         });
         found.extend(lies);
@@ -348,7 +348,7 @@ impl Engines {
             return true;
         }
         let mut missing = said.below.iter().filter(|below| !local.holds(**below) && **below != msg);
-        missing.all(|below| local.forked.contains(self.universe.said(*below).signer))
+        missing.all(|below| local.has_caught(self.universe.said(*below).signer))
     }
 
     fn faithful_steps(&self, state: &State, place: usize, steps: &mut Vec<Step>) {
@@ -439,7 +439,7 @@ impl Engines {
     fn within_reach(&self, state: &State, place: usize, local: &Local) -> Vec<Msg> {
         let others = state.honest.iter().enumerate().filter(|(other, _)| *other != place);
         let said = others.flat_map(|(_, id)| self.locals.get(*id).chain.iter().copied());
-        let known = |lie: &Msg| local.forked.contains(self.universe.said(*lie).signer);
+        let known = |lie: &Msg| local.has_caught(self.universe.said(*lie).signer);
         let lies = state.lies.iter().copied().filter(|lie| !known(lie));
         let mut found: Vec<Msg> = said.chain(lies).filter(|msg| !local.holds(*msg)).collect();
         found.sort_by_key(|msg| self.universe.said(*msg).below.len());

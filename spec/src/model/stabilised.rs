@@ -123,8 +123,7 @@ impl Stabiliser {
             .copied()
             .collect();
         let honest = &honest[..];
-        let held: BTreeSet<Msg> =
-            honest.iter().flat_map(|local| local.stored.iter().copied()).collect();
+        let held: BTreeSet<Msg> = honest.iter().flat_map(|local| local.stored()).collect();
         let mut run = Run {
             now: 0,
             nodes: Vec::new(),
@@ -185,7 +184,7 @@ impl Stabiliser {
     /// An acceptor with what it has stored. Where it proposed, that is on its disk too, and it is in that round.
     fn woken(&self, universe: &Universe, local: &Local, own: &[Msg]) -> (Node, Effects) {
         let slot = self.setup.slot;
-        let stored: BTreeSet<Msg> = local.stored.iter().chain(own).copied().collect();
+        let stored: BTreeSet<Msg> = local.stored().chain(own.iter().copied()).collect();
         let message = |msg: &Msg| -> Arc<Verified<Message>> { universe.said(*msg).message.clone() };
         let mut records =
             vec![Record::Messages { slot, messages: stored.iter().map(message).collect() }];
