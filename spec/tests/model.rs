@@ -28,7 +28,7 @@ fn last(setup: &Setup, count: usize) -> AcceptorSet {
 }
 
 fn explored(setup: Setup) -> Report {
-    let report = explore(setup, 2, None, |_, _| {});
+    let report = explore(Engines::new(setup), 2, None, |_, _| {});
     let violated: Vec<_> = report.violations.iter().map(|(name, _)| name).collect();
     assert!(report.complete, "violated: {violated:?}");
     for guard in ["may_admit", "may_take_in", "may_accept", "may_count", "may_decide"] {

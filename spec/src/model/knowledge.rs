@@ -64,6 +64,28 @@ pub fn knowledge(
     hash_of(&(known.ballot, known.lies, known.classes))
 }
 
+/// Whether an acceptor whose last message is `last` can know more once it takes `msg` in.
+pub fn teaches(universe: &Universe, byzantine: &AcceptorSet, last: Msg, msg: Msg) -> bool {
+    let (last, said) = (universe.said(last), universe.said(msg));
+    let below = |one: &Msg| last.below.binary_search(one).is_ok();
+    if below(&msg) {
+        return false;
+    }
+    let is_lie = |one: &&Msg| byzantine.contains(universe.said(**one).signer);
+    let news = said.facts.ballot > last.facts.ballot
+        || said.below.iter().filter(is_lie).any(|lie| !below(lie));
+    news || last.facts.classes.iter().zip(&said.facts.classes).any(|(known, said_of_class)| {
+        let mut all = BTreeSet::from_iter(known.overtakers.ballots());
+        let before = all.clone();
+        all.extend(said_of_class.overtakers.ballots());
+        hardest(&mut all);
+        let counted = said.facts.ballot == last.facts.ballot
+            && !(said_of_class.votes.is_subset(&known.votes)
+                && said_of_class.accepts.is_subset(&known.accepts));
+        all != before || counted
+    })
+}
+
 /// The highest, and the highest of another value.
 fn hardest(overtakers: &mut BTreeSet<Ballot>) {
     let highest = overtakers.last().copied();
