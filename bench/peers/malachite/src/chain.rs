@@ -15,9 +15,7 @@ use crate::signing::Ed25519;
 pub struct Chain;
 
 /// A validator's index.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 pub struct Address(pub u8);
 
 impl core::Address for Address {}
@@ -67,9 +65,7 @@ impl fmt::Display for Height {
 }
 
 /// So small that it is its own identifier.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 pub struct Value(pub [u8; VALUE_BYTES]);
 
 impl core::Value for Value {

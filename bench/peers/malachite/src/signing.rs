@@ -12,9 +12,7 @@ use std::io;
 pub struct Ed25519;
 
 /// Bytes, so that it can be encoded with everything else.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 pub struct Signature([u8; 64]);
 
 impl SigningScheme for Ed25519 {
