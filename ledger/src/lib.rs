@@ -70,6 +70,8 @@ pub use genesis::{Balance, Deposit, GENESIS_BYTES_MAX, Genesis, Object, State};
 pub use home::wrong_home;
 pub use moving::{Claim, NoClaim, NotAClaim, NotReleased, ReleaseProof, Released, Thing};
 pub use network::{EPOCH, network_id};
+#[cfg(feature = "execute")]
+pub use receipt::ExecutedSlot;
 pub use receipt::{
     ChainReceipt, Checked, Receipt, ReceiptCertificate, ReceiptCheck, ReceiptFlaw, Status, Verdict,
     Verified,

@@ -9,8 +9,15 @@ use thiserror::Error;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-/// How long an answer may take that nobody was asked to wait for.
+/// How long each step of a request may take: to connect, to send it, to be answered when nobody was asked to wait, to read.
+/// A limit for all of them together would cost a thread for each request, in which ureq looks up the host's name.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Connections that are kept for the next requests: as many as somebody may wait over at a time.
+const IDLE_MAX: usize = 256;
+
+/// How long each is kept: nodes hang up on clients that say nothing for five seconds.
+const IDLE_AGE_MAX: Duration = Duration::from_secs(4);
 
 /// The longest answer: a block of a MiB as JSON, with room.
 const ANSWER_BYTES_MAX: u64 = 16 << 20;
@@ -70,7 +77,18 @@ impl Client {
         let address = address.trim_end_matches('/');
         let url =
             if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-        let config = Agent::config_builder().http_status_as_error(false).proxy(None).build();
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .max_idle_connections(IDLE_MAX)
+            .max_idle_connections_per_host(IDLE_MAX)
+            .max_idle_age(IDLE_AGE_MAX)
+            .timeout_connect(Some(PATIENCE))
+            .timeout_send_request(Some(PATIENCE))
+            .timeout_send_body(Some(PATIENCE))
+            .timeout_recv_response(Some(PATIENCE))
+            .timeout_recv_body(Some(PATIENCE))
+            .build();
         Client { url, agent: config.into() }
     }
 
@@ -85,7 +103,6 @@ impl Client {
     /// If it is refused, or nobody answers.
     pub fn submit(&self, bundle: &Bundle) -> Result<Submitted, ClientError> {
         let request = self.agent.post(format!("{}/v1/bundles", self.url));
-        let request = request.config().timeout_global(Some(PATIENCE)).build();
         self.read(request.send_json(bundle))
     }
 
@@ -184,7 +201,7 @@ impl Client {
     /// If it is refused, or nobody answers.
     pub fn get<T: DeserializeOwned>(&self, path: &str, wait: Duration) -> Result<T, ClientError> {
         let request = self.agent.get(format!("{}{path}", self.url));
-        let request = request.config().timeout_global(Some(PATIENCE + wait)).build();
+        let request = request.config().timeout_recv_response(Some(PATIENCE + wait)).build();
         self.read(request.call())
     }
 

@@ -102,7 +102,7 @@ impl Checked {
     fn take_bundle(&self, from: Peer, log: &LogName, bytes: &[u8]) -> Verdict {
         let Some(log) = self.views.log(&log.0) else { return Verdict::Ignore };
         let Some(bundle) = Bundle::from_bytes(bytes) else { return Verdict::Reject };
-        let slot = self.views.height(log).unwrap_or(0);
+        let slot = self.decisions.height(log);
         if self.decisions.furthest_certified(log) > slot + BEHIND_MAX {
             return Verdict::Ignore;
         }

@@ -10,10 +10,11 @@ use hpaxos_consensus::{Peer, Slot, ValueHash};
 use hpaxos_ledger::limits::{BLOCK_BUNDLES_MAX, BLOCK_BYTES_MAX, WINDOW_SLOTS};
 use hpaxos_ledger::{Block, Bundle, BundleId, value};
 use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Bytes that a block needs beside its bundles.
 const BLOCK_OVERHEAD_BYTES: usize = 64;
@@ -118,6 +119,8 @@ struct Waiting {
     claims: usize,
     /// Whether it lies in a decided block.
     decided: bool,
+    /// Who wants to know when it waits no more: dropped with it.
+    listeners: Vec<oneshot::Sender<Infallible>>,
 }
 
 impl Waiting {
@@ -171,8 +174,9 @@ impl Mempool {
         pool.order.insert(number, id);
         // Somebody's proposal may have come first.
         let since = Instant::now();
+        let (claims, decided, listeners) = (0, false, Vec::new());
         let mut waiting =
-            Waiting { bundle, number, bytes, source, since, claims: 0, decided: false };
+            Waiting { bundle, number, bytes, source, since, claims, decided, listeners };
         let proposals = pool.proposals.values().flat_map(BTreeMap::values);
         waiting.claims = proposals.filter(|ids| ids.contains(&id)).count();
         if waiting.claims > 0 {
@@ -190,9 +194,18 @@ impl Mempool {
         pool.bundles.get(id).is_some_and(|waiting| waiting.bundle.signatures == signatures)
     }
 
-    /// Whether a bundle waits. It does so until it is executed, or its last slot is.
-    pub fn waits_for(&self, log: LogIndex, id: &BundleId) -> bool {
-        self.pool(log).bundles.contains_key(id)
+    /// A bundle that waits, and what ends when it does no more: when it is executed, or its last slot is.
+    pub fn waiting(
+        &self,
+        log: LogIndex,
+        id: &BundleId,
+    ) -> Option<(Arc<Bundle>, oneshot::Receiver<Infallible>)> {
+        let mut pool = self.pool(log);
+        let waiting = pool.bundles.get_mut(id)?;
+        let (listener, ends) = oneshot::channel();
+        waiting.listeners.retain(|one| !one.is_closed());
+        waiting.listeners.push(listener);
+        Some((waiting.bundle.clone(), ends))
     }
 
     /// A bundle that waits, or that expired while it waited.
@@ -344,6 +357,7 @@ fn may_be_in(bundle: &Bundle, slot: Slot) -> bool {
 mod tests {
     use super::*;
     use hpaxos_ledger::Body;
+    use tokio::sync::oneshot::error::TryRecvError::Closed;
 
     const LOG: LogIndex = LogIndex(0);
 
@@ -368,7 +382,7 @@ mod tests {
         mempool.executed(LOG, Slot(16), &[]);
         assert_eq!((mempool.len(LOG), mempool.waits(LOG)), (0, false));
         for id in [first, second] {
-            assert!(!mempool.waits_for(LOG, &id));
+            assert!(mempool.waiting(LOG, &id).is_none());
             assert_eq!(mempool.get(LOG, &id).unwrap().body.valid_until, 16);
         }
         // What was executed did not expire.
@@ -380,5 +394,19 @@ mod tests {
         mempool.executed(LOG, Slot(48), &[]);
         let known = [first.min(second), first.max(second), third];
         assert_eq!(known.map(|id| mempool.get(LOG, &id).is_some()), [false, true, true]);
+    }
+
+    #[test]
+    fn who_listens_hears_that_a_bundle_waits_no_more() {
+        let mempool = mempool(2);
+        let [first, second] = [1, 2].map(|salt| add(&mempool, salt, 16));
+        let mut ends = [first, second].map(|id| mempool.waiting(LOG, &id).unwrap().1);
+        let mut has_ended = || ends.each_mut().map(|ends| ends.try_recv() == Err(Closed));
+        assert_eq!(has_ended(), [false, false]);
+        mempool.executed(LOG, Slot(3), &[first]);
+        assert_eq!(has_ended(), [true, false]);
+        mempool.executed(LOG, Slot(16), &[]);
+        assert_eq!(has_ended(), [true, true], "the other one expired");
+        assert!(mempool.waiting(LOG, &first).is_none());
     }
 }

@@ -1,15 +1,16 @@
 //! What learners' views say, for those who ask: heights, states, results, receipts.
 
 use crate::store::{LogIndex, Store, ViewRows};
+use hashlink::LruCache;
 use hpaxos_consensus::{NetworkId, Slot, ValueHash};
 use hpaxos_learner_graph::{LearnerGraph, LearnerId};
 use hpaxos_ledger::{
-    Atomicity, Block, Bundle, BundleId, ChainReceipt, Position, ReadState, Receipt,
+    Atomicity, Block, Bundle, BundleId, ChainReceipt, ExecutedSlot, Position, ReadState, Receipt,
     ReceiptCertificate, Refusal, Summary, View, begins, height, path, position, used, value,
     wrong_home,
 };
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The rows of a log's state in the store. Whoever reads what cannot be read gives up; see [`crate::store::reading`].
 pub struct Rows<'a> {
@@ -87,7 +88,12 @@ pub struct Views {
     store: Arc<Store>,
     logs: Vec<LogViews>,
     empty_block: ValueHash,
+    /// Slots of which receipts were asked for lately.
+    slots: Mutex<LruCache<(LogIndex, u64), Arc<ExecutedSlot>>>,
 }
+
+/// Slots of which what all their receipts need is kept: those whose clients ask now. Of full blocks some MiB.
+const SLOTS_MAX: usize = 4;
 
 /// How many slots a learner's view has executed, as the rows of its log say.
 pub fn learner_height(rows: &Rows<'_>, learner: LearnerId) -> u64 {
@@ -108,7 +114,8 @@ impl Views {
         logs: Vec<LogViews>,
     ) -> Self {
         let empty_block = value(network, &Block::default().to_bytes());
-        Views { network, graph, store, logs, empty_block }
+        let slots = Mutex::new(LruCache::new(SLOTS_MAX));
+        Views { network, graph, store, logs, empty_block, slots }
     }
 
     /// A log of this name.
@@ -215,12 +222,17 @@ impl Views {
         if position.is_none() && last < begins {
             return forgotten();
         }
+        // The same for all chains that have executed it.
+        let executed = position.clone().and_then(|position| {
+            let slot = self.executed_slot(log, &rows, position.slot)?;
+            Some(slot.receipt(position))
+        });
         let chains = bundle.body.parts.iter().filter_map(|part| {
             let height = heights[of_log.chains.get(&part.chain)?];
             let receipt = match &position {
                 Some(position) if position.slot < height => {
                     let learner = of_log.chains[&part.chain];
-                    let mut receipt = ChainReceipt::of(&rows, id);
+                    let mut receipt = executed.clone().unwrap_or_else(ChainReceipt::pending);
                     receipt.certificate = self.certificate(log, learner, position.slot);
                     receipt
                 }
@@ -247,6 +259,22 @@ impl Views {
         let path = path(&rows, slot, certificate.slot)?;
         let same = own.history == certificate.history && own.state_root == certificate.state_root;
         same.then(|| ReceiptCertificate::new(&self.graph, &certificate, path))
+    }
+
+    /// An executed slot: the tree over its results is made once for all receipts of a block.
+    fn executed_slot(
+        &self,
+        log: LogIndex,
+        rows: &Rows<'_>,
+        slot: u64,
+    ) -> Option<Arc<ExecutedSlot>> {
+        let slots = || self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = slots().get(&(log, slot)) {
+            return Some(known.clone());
+        }
+        let executed = Arc::new(ExecutedSlot::read(rows, slot)?);
+        slots().insert((log, slot), executed.clone());
+        Some(executed)
     }
 
     /// A bundle of an executed block.

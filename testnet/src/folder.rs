@@ -375,7 +375,8 @@ impl Prepared {
         write!(
             text,
             "[p2p]\nlisten = [\"/ip4/127.0.0.1/tcp/{p2p}\"]\n[api]\nlisten = \"127.0.0.1:{api}\"\n\
-             requests_per_second = 100000\nrequests_burst = 100000\n[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n\
+             requests_per_second = 100000\nrequests_burst = 100000\n\
+             connections_per_address_max = 256\nwaiting_max = 256\n[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n\
              [mempool]\nper_source_max = 10000\n"
         )?;
         let mut settings: toml::Table = text.parse()?;

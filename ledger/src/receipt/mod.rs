@@ -12,6 +12,8 @@ mod executed;
 
 pub use certificate::{ReceiptCertificate, ReceiptFlaw};
 pub use check::{Checked, ReceiptCheck, Verdict, Verified};
+#[cfg(feature = "execute")]
+pub use executed::ExecutedSlot;
 
 use crate::atomicity::Atomicity;
 use crate::bundle::Bundle;

@@ -5,9 +5,9 @@ use super::answers::{ErrorAnswer, Submitted as Answer};
 use super::error::Failure;
 use super::read;
 use crate::events::Event;
-use crate::mempool::{Mempool, Source};
-use crate::node::{Node, Submitted};
-use crate::store::LogIndex;
+use crate::mempool::Source;
+use crate::node::{Node, Submitted, Waiting};
+use crate::views::Forgotten;
 use crate::waiting;
 use axum::Json;
 use axum::body::Bytes;
@@ -17,8 +17,8 @@ use hpaxos_ledger::{Bundle, BundleId, ChainReceipt, Receipt, Refusal, Status};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, broadcast};
 
 /// The longest that a request may wait.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -104,12 +104,28 @@ pub(crate) async fn bundle(
     let wait =
         wait.map_err(|right| Failure::malformed(format!("`wait` {right}")))?.unwrap_or_default();
     let deadline = tokio::time::Instant::now() + wait.min(WAIT_MAX);
-    let mut events = shared.node.events.listen();
     let mut permit = None;
+    let mut waited = None;
     loop {
-        let node = shared.node.clone();
-        let receipt = read(move || node.receipt(&id)).await?;
-        let receipt = receipt.map_err(|why| Failure::not_found(why.to_string()))?;
+        // What happens after the receipt is read may be news.
+        let mut events = shared.node.events.listen();
+        let (node, known) = (shared.node.clone(), waited.clone());
+        let has_time = tokio::time::Instant::now() < deadline;
+        let found = read(move || match node.waiting(&id).filter(|_| has_time) {
+            Some(waiting) => Found::Waiting(waiting),
+            None => Found::Receipt(node.receipt(&id, known)),
+        });
+        let receipt = match found.await? {
+            Found::Waiting(Waiting { log, bundle, ends }) => {
+                take_place(&shared, &mut permit)?;
+                waited = Some((log, bundle));
+                let _ = tokio::time::timeout_at(deadline, ends).await;
+                continue;
+            }
+            Found::Receipt(receipt) => {
+                receipt.map_err(|why| Failure::not_found(why.to_string()))?
+            }
+        };
         let done = |chain: &ChainReceipt| match chain.status {
             Status::Pending => false,
             // What was in no block is certified by nobody.
@@ -123,18 +139,28 @@ pub(crate) async fn bundle(
                 None => Err(Failure::not_found(read(move || unknown(&node)).await?)),
             };
         }
-        if permit.is_none() {
-            let one = shared.waiting.clone().try_acquire_owned();
-            permit =
-                Some(one.map_err(|_| {
-                    Failure::busy("too many requests wait already; ask without ?wait")
-                })?);
-        }
-        let log =
-            receipt.and_then(|receipt| shared.node.views.log(&receipt.log).zip(Some(receipt.log)));
-        let news = news(&mut events, &shared.node.mempool, log, &id);
-        let _ = tokio::time::timeout_at(deadline, news).await;
+        take_place(&shared, &mut permit)?;
+        let log = receipt.map(|receipt| receipt.log);
+        let _ = tokio::time::timeout_at(deadline, news(&mut events, log)).await;
     }
+}
+
+/// What is found of a bundle.
+enum Found {
+    /// It waits, so that its receipt would say no more.
+    Waiting(Waiting),
+    /// What there is to say.
+    Receipt(Result<Option<Receipt>, Forgotten>),
+}
+
+/// Takes one of the places for requests that wait, once.
+fn take_place(shared: &Shared, permit: &mut Option<OwnedSemaphorePermit>) -> Result<(), Failure> {
+    if permit.is_none() {
+        let one = shared.waiting.clone().try_acquire_owned();
+        let full = || Failure::busy("too many requests wait already; ask without ?wait");
+        *permit = Some(one.map_err(|_| full())?);
+    }
+    Ok(())
 }
 
 /// That nobody here knows a bundle, and what the reason may be.
@@ -154,20 +180,15 @@ fn unknown(node: &Node) -> String {
     why
 }
 
-/// Waits until a receipt may say something else: a view executed a slot of the bundle's log, if it is known, or was certified,
-/// and the bundle waits no more.
-async fn news(
-    events: &mut broadcast::Receiver<Event>,
-    mempool: &Mempool,
-    log: Option<(LogIndex, String)>,
-    id: &BundleId,
-) {
+/// Waits until a receipt may say something else: a view executed a slot of the bundle's log, if it is known, or was certified.
+async fn news(events: &mut broadcast::Receiver<Event>, log: Option<String>) {
     loop {
         match events.recv().await {
-            Ok(Event::Executed { log: of, .. } | Event::Certified { log: of, .. }) => match &log {
-                Some((index, name)) if *name != of || mempool.waits_for(*index, id) => {}
-                _ => return,
-            },
+            Ok(Event::Executed { log: of, .. } | Event::Certified { log: of, .. })
+                if log.as_ref().is_none_or(|log| *log == of) =>
+            {
+                return;
+            }
             Ok(_) => {}
             // What was missed may have been it.
             Err(RecvError::Lagged(_) | RecvError::Closed) => return,
@@ -179,48 +200,24 @@ async fn news(
 mod tests {
     use super::*;
     use crate::events::Events;
-    use crate::mempool::Limits;
     use futures::FutureExt;
-    use hpaxos_consensus::{NetworkId, Slot};
-    use hpaxos_ledger::Body;
-    use std::sync::Arc;
-
-    const LOG: LogIndex = LogIndex(0);
 
     fn executed(log: &str) -> Event {
         Event::Executed { log: log.into(), slot: 1, learner: "red".into() }
     }
 
-    fn mempool_with_one() -> (Mempool, BundleId) {
-        let limits = Limits { bundles_max: 9, bytes_max: 1 << 20, per_source_max: 9 };
-        let mempool = Mempool::new(NetworkId([7; 32]), 1, limits);
-        let (signers, parts) = (Vec::new(), Vec::new());
-        let body = Body { log: "red".into(), valid_until: 99, salt: 1, signers, parts };
-        let bundle = Bundle::unsigned(body);
-        let id = bundle.id(NetworkId([7; 32]));
-        mempool.add(LOG, id, Arc::new(bundle), Source::Disk);
-        (mempool, id)
-    }
-
     #[test]
     fn only_what_may_change_a_receipt_is_news() {
-        let (mempool, id) = mempool_with_one();
         let events = Events::default();
         let mut heard = events.listen();
-        let mut is_news = |name: Option<&str>| {
-            let log = name.map(|name| (LOG, name.to_owned()));
-            news(&mut heard, &mempool, log, &id).now_or_never().is_some()
-        };
+        let mut is_news =
+            |log: Option<&str>| news(&mut heard, log.map(str::to_owned)).now_or_never().is_some();
         events.send(executed("blue"));
-        events.send(executed("red"));
         events.send(Event::Up { peer: "bob".into() });
-        assert!(!is_news(Some("red")), "it waits still");
-        mempool.executed(LOG, Slot(1), &[id]);
-        assert!(!is_news(Some("red")), "nothing happened since");
-        events.send(executed("blue"));
         assert!(!is_news(Some("red")), "that is another log");
         events.send(executed("red"));
         assert!(is_news(Some("red")));
+        assert!(!is_news(Some("red")), "nothing happened since");
         events.send(Event::Up { peer: "bob".into() });
         events.send(executed("blue"));
         assert!(is_news(None), "a bundle that nobody knew may be in any log");
@@ -228,14 +225,12 @@ mod tests {
 
     #[test]
     fn who_lags_looks_again() {
-        let (mempool, id) = mempool_with_one();
         let events = Events::default();
         let mut heard = events.listen();
         for _ in 0..2_000 {
             events.send(executed("blue"));
         }
-        let log = Some((LOG, "red".to_owned()));
-        let mut is_news = || news(&mut heard, &mempool, log.clone(), &id).now_or_never().is_some();
+        let mut is_news = || news(&mut heard, Some("red".into())).now_or_never().is_some();
         assert!(is_news());
         assert!(!is_news(), "what is left is of another log");
     }

@@ -11,7 +11,8 @@ use hpaxos_consensus::{
     TimerKind, Trust,
 };
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -46,6 +47,10 @@ pub(super) struct LogDriver {
     pub slot_min: Duration,
     pub idle_slot: Duration,
     pub last_opened: Option<Instant>,
+    /// Since when bundles wait that nobody has proposed.
+    pub waits_since: Option<Instant>,
+    /// When the last proposal for a slot in which there was none was seen.
+    pub last_proposed: Option<Instant>,
     pub last_decided: Instant,
     /// Whether a wake for the next slot is planned, and for when.
     pub opening: Option<Instant>,
@@ -117,6 +122,8 @@ impl LogDriver {
             slot_min,
             idle_slot,
             last_opened: None,
+            waits_since: None,
+            last_proposed: None,
             last_decided: Instant::now(),
             opening: None,
             certified: BTreeMap::new(),
@@ -237,8 +244,12 @@ impl LogDriver {
 
     fn note_received(&mut self, tracer: Option<&Tracer>) {
         for message in self.effects.received.drain(..) {
-            if message.kind() == Kind::OneA {
-                self.proposed.entry(message.place.slot).or_insert_with(Instant::now);
+            if message.kind() == Kind::OneA
+                && let Entry::Vacant(first) = self.proposed.entry(message.place.slot)
+            {
+                let now = Instant::now();
+                first.insert(now);
+                self.last_proposed = Some(now);
             }
             if let Some(tracer) = tracer {
                 tracer.received(&message, &self.replica);

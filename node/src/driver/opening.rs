@@ -1,9 +1,14 @@
 //! When slots open: when a bundle waits, or after a while without anything; others may open them too.
+//!
+//! Where bundles come faster than slots are decided, they gather for part of the time that a decision takes: a slot costs the
+//! same with many bundles as with one. And the others leave it to the proposer of a slot to open it: it knows of the same
+//! bundles, and its proposal opens the slot for all. If they did so themselves each would have to sign, and all to check, that
+//! it has.
 
 use super::Driver;
 use super::timers::Wake;
 use crate::store::LogIndex;
-use hpaxos_consensus::Event;
+use hpaxos_consensus::{Event, Round};
 use std::time::Instant;
 
 /// Slots that may be decided and not executed before no more are opened: execution must not fall behind for ever.
@@ -39,9 +44,11 @@ impl Driver {
     }
 
     /// When the next slot of a log may open, as far as one can say at the time `now`.
-    fn opening_due(&self, log: LogIndex, now: Instant) -> Option<Instant> {
-        let driver = &self.logs[usize::from(log.0)];
-        driver.replica.config().me?;
+    fn opening_due(&mut self, log: LogIndex, now: Instant) -> Option<Instant> {
+        let driver = &mut self.logs[usize::from(log.0)];
+        let waits = self.parts.mempool.waits(log);
+        driver.waits_since = waits.then(|| driver.waits_since.unwrap_or(now));
+        let me = driver.replica.config().me?;
         // A slot in which nobody has proposed yet takes what waits now.
         let mut open = driver.replica.open_slots().filter_map(|slot| driver.replica.instance(slot));
         let unclaimed = |instance: &hpaxos_consensus::Instance| {
@@ -50,15 +57,24 @@ impl Driver {
         if open.any(unclaimed) || self.parts.decisions.unexecuted(log) > UNEXECUTED_MAX {
             return None;
         }
-        let earliest = driver.last_opened.map(|last| last + driver.slot_min);
-        let due = if self.parts.mempool.waits(log) {
-            now
-        } else {
-            let last = driver
-                .last_opened
-                .map_or(driver.last_decided, |last| last.max(driver.last_decided));
-            last + driver.idle_slot
+        let due = match driver.waits_since {
+            Some(since) => {
+                let last = driver.last_proposed;
+                let gathered = last.map(|last| last + driver.pace.between_proposals());
+                gathered.map_or(since, |gathered| gathered.max(since))
+            }
+            None => {
+                let last = driver
+                    .last_opened
+                    .map_or(driver.last_decided, |last| last.max(driver.last_decided));
+                last + driver.idle_slot
+            }
         };
-        Some(earliest.map_or(due, |earliest| due.max(earliest)))
+        let earliest = driver.last_opened.max(driver.last_proposed);
+        let earliest = earliest.map(|last| last + driver.slot_min);
+        let due = earliest.map_or(due, |earliest| due.max(earliest));
+        let proposer = driver.proposer(driver.replica.opened(), Round(0));
+        let is_expected = proposer != me && !self.caught.contains(proposer);
+        Some(if is_expected { due + driver.pace.head_start() } else { due })
     }
 }

@@ -1,4 +1,4 @@
-//! How long the first rounds of a slot are waited for here.
+//! How long the first rounds of a slot are waited for here, and how close proposals follow each other.
 //!
 //! The engine's timers fit a network around the world. Where a decision takes milliseconds, half a second for each proposer
 //! that lets its slot wait would stand before everything that comes later. So the driver cuts timers of the first turn of
@@ -18,6 +18,15 @@ const DOUBTED_PART: u32 = 32;
 
 /// How often the wait doubles at most: by then it is the engine's.
 const IN_VAIN_MAX: u32 = 5;
+
+/// Proposals that are made while one is decided, where bundles wait.
+const PROPOSALS_PER_DECISION: u32 = 2;
+
+/// The longest time between two of them: what bundles gain by more company is little then.
+const BETWEEN_PROPOSALS_MAX: Duration = Duration::from_millis(50);
+
+/// The longest time that others leave it to a proposer to open its slot.
+const HEAD_START_MAX: Duration = Duration::from_millis(50);
 
 /// What decisions of a log take.
 #[derive(Clone, Debug)]
@@ -59,6 +68,17 @@ impl Pace {
     /// What a decision takes, from the first sight of its proposal; none before the first.
     pub fn usual(&self) -> Option<Duration> {
         self.smoothed
+    }
+
+    /// How long after a proposal bundles that wait are proposed in another slot.
+    pub fn between_proposals(&self) -> Duration {
+        let usual = self.smoothed.unwrap_or_default();
+        (usual / PROPOSALS_PER_DECISION).min(BETWEEN_PROPOSALS_MAX)
+    }
+
+    /// How long the others leave it to the proposer of a slot to open it.
+    pub fn head_start(&self) -> Duration {
+        self.smoothed.unwrap_or_default().min(HEAD_START_MAX)
     }
 
     /// How long to wait when the engine says so, in a round whose proposer was caught or not.
@@ -132,6 +152,15 @@ mod tests {
         let mut uneven = used_to(20);
         uneven.decided(Duration::from_millis(60));
         assert_eq!(round(&uneven, 0), 2 * (25 + 4 * 10));
+    }
+
+    #[test]
+    fn proposals_are_as_far_apart_as_decisions_are_slow() {
+        let between = |ms| used_to(ms).between_proposals().as_millis();
+        assert_eq!([4, 20, 60, 400].map(between), [2, 10, 30, 50]);
+        assert_eq!(Pace::new(FIRST, 2).between_proposals(), Duration::ZERO, "nothing is known");
+        let head_start = |ms| used_to(ms).head_start().as_millis();
+        assert_eq!([4, 20, 60].map(head_start), [4, 20, 50]);
     }
 
     #[test]

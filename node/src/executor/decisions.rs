@@ -80,7 +80,7 @@ pub struct Decisions {
 struct OfLog {
     /// How many slots were decided, by whoever is furthest.
     decided: AtomicU64,
-    /// How many were executed.
+    /// How many were executed, by whoever is furthest.
     executed: AtomicU64,
     /// Of each learner, how many slots are certified.
     certified: Mutex<BTreeMap<LearnerId, u64>>,
@@ -179,6 +179,11 @@ impl Decisions {
         let of_log = self.of(log);
         let executed = of_log.executed.load(Ordering::Relaxed);
         of_log.decided.load(Ordering::Relaxed).saturating_sub(executed)
+    }
+
+    /// How many slots of a log are executed, by whoever is furthest.
+    pub fn height(&self, log: LogIndex) -> u64 {
+        self.of(log).executed.load(Ordering::Relaxed)
     }
 
     /// So many slots are executed.

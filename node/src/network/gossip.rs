@@ -1,7 +1,7 @@
-//! Bundles: passed on from peer to peer, each only after the intake has accepted it.
+//! Bundles: passed on from peer to peer, some together, and only after the intake has accepted them.
 //!
 //! A bundle is signed by those whom it concerns, not by those who pass it on; so gossip itself is anonymous, and a
-//! bundle's name in it is the hash of its bytes. Topics carry the network's id: two networks never mix.
+//! message's name in it is the hash of its bytes. Topics carry the network's id: two networks never mix.
 
 use hpaxos_consensus::{LogName, NetworkId};
 use libp2p::gossipsub::{
@@ -17,13 +17,13 @@ use super::NetworkError;
 /// The largest bundle that can be passed on.
 pub const BUNDLE_BYTES_MAX: usize = 256 << 10;
 
-/// What gossip adds to it: a topic and a few numbers.
+/// What gossip adds to it: a topic, and a few numbers for each of the bundles that travel together.
 const ENVELOPE_BYTES_MAX: usize = 16 << 10;
 
-/// How many bundles may wait for one peer; more are dropped, and the peer asks for them when it hears of them.
-const QUEUE_BUNDLES_MAX: usize = 512;
+/// How many messages may wait for one peer; more are dropped, and the peer asks for them when it hears of them.
+const QUEUE_MESSAGES_MAX: usize = 512;
 
-/// How long a bundle is remembered as seen.
+/// How long a message is remembered as seen.
 const SEEN: Duration = Duration::from_secs(120);
 
 /// How often a node tells others what it has, and mends its mesh.
@@ -55,7 +55,7 @@ impl Topics {
 
 /// The topic of a log.
 pub(super) fn topic(network: &NetworkId, log: &LogName) -> IdentTopic {
-    IdentTopic::new(format!("hpaxos/1/{network}/{}", log.0))
+    IdentTopic::new(format!("hpaxos/2/{network}/{}", log.0))
 }
 
 /// Gossip about `logs`.
@@ -75,7 +75,7 @@ pub(super) fn gossip(network: &NetworkId, logs: &[LogName]) -> Result<Gossip, Ne
         .mesh_n_low(4)
         .mesh_n_high(12)
         .flood_publish(true)
-        .connection_handler_queue_len(QUEUE_BUNDLES_MAX)
+        .connection_handler_queue_len(QUEUE_MESSAGES_MAX)
         .build()
         .map_err(|error| setup(&error))?;
     let topics: Vec<_> = logs.iter().map(|log| topic(network, log)).collect();

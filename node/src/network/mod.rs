@@ -22,6 +22,7 @@ mod driver;
 mod exchange;
 mod frames;
 mod gate;
+mod gathering;
 mod gossip;
 mod handle;
 mod hello;

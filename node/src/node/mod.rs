@@ -14,15 +14,16 @@ use crate::judge::Judge;
 use crate::mempool::{Added, Mempool, Source};
 use crate::metrics::Metrics;
 use crate::network::Network;
-use crate::store::Store;
+use crate::store::{LogIndex, Store};
 use crate::sync::Behind;
 use crate::views::{Forgotten, Known, Views};
 use hpaxos_consensus::{LogName, NetworkId, Peer, Trust, TrustError};
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerGraph};
 use hpaxos_ledger::{Bundle, BundleId, Code, Receipt, Refusal};
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// Bundles that waited when the node stopped, in the store.
 pub(crate) const WAITING: &str = "waiting";
@@ -96,6 +97,16 @@ pub fn logs_of(
     Ok(logs)
 }
 
+/// A bundle that waits.
+pub struct Waiting {
+    /// For which log.
+    pub log: LogIndex,
+    /// It.
+    pub bundle: Arc<Bundle>,
+    /// Ends when it waits no more.
+    pub ends: oneshot::Receiver<Infallible>,
+}
+
 impl Node {
     /// Takes a bundle that somebody brings, and passes it on.
     pub fn submit(&self, bundle: Bundle, source: Source) -> Submitted {
@@ -112,7 +123,7 @@ impl Node {
             };
             return Submitted::Refused(Refusal::new(Code::Malformed, message).at("log"));
         };
-        let slot = self.views.height(log).unwrap_or(0);
+        let slot = self.decisions.height(log);
         let id = match bundle.check(self.judge.rules(log), slot) {
             Ok(id) => id,
             Err(refusal) => return Submitted::Refused(refusal),
@@ -133,14 +144,31 @@ impl Node {
         Submitted::Taken { id, duplicate: false }
     }
 
-    /// What is known of a bundle, in whichever log it is.
+    /// A bundle that waits: its receipt would say no more than that.
+    pub fn waiting(&self, id: &BundleId) -> Option<Waiting> {
+        let waits = |log| {
+            let (bundle, ends) = self.mempool.waiting(log, id)?;
+            // Another node may have brought it after it was executed.
+            (!self.views.is_used(log, id)).then_some(Waiting { log, bundle, ends })
+        };
+        self.views.logs().find_map(|(log, _)| waits(log))
+    }
+
+    /// What is known of a bundle, in whichever log it is; one that `waited` need not be looked for in its block.
     ///
     /// # Errors
     /// If it was executed, or may have been, where nothing is known of any more.
-    pub fn receipt(&self, id: &BundleId) -> Result<Option<Receipt>, Forgotten> {
+    pub fn receipt(
+        &self,
+        id: &BundleId,
+        waited: Option<(LogIndex, Arc<Bundle>)>,
+    ) -> Result<Option<Receipt>, Forgotten> {
         let mut forgotten = None;
         for (log, _) in self.views.logs() {
-            match self.views.receipt(log, id, self.mempool.get(log, id)) {
+            let waited = waited.as_ref().filter(|(of, _)| *of == log);
+            let waited = waited.map(|(_, bundle)| bundle.clone());
+            let waited = waited.or_else(|| self.mempool.get(log, id));
+            match self.views.receipt(log, id, waited) {
                 Known::Receipt(receipt) => return Ok(Some(*receipt)),
                 Known::Forgotten(why) => forgotten = Some(why),
                 Known::Nothing => {}

@@ -97,8 +97,8 @@ pub struct Store {
     is_new: bool,
     /// Remembers outside of it how far it is.
     mark: OnceLock<Mark>,
-    /// Held by who counts a synced write until it is marked.
-    counting: Mutex<()>,
+    /// How many turns were synced, once one was since it was opened. Held by who counts one until it is marked.
+    synced: Mutex<Option<u64>>,
     /// Of each log whose view was replaced, which generation of it counts.
     generations: views::Generations,
     /// The first thing that went wrong.
@@ -195,11 +195,12 @@ impl Store {
         if !turn.matters {
             return self.noted(self.database.write_opt(turn.batch, &WriteOptions::default()));
         }
-        let _alone = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
-        let turns = self.turns()? + 1;
+        let mut before = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        let turns = before.map_or_else(|| self.turns(), Ok)? + 1;
         self.put_turns(&mut turn.batch, turns);
         // What was written before is synced with it.
         self.noted(self.database.write_opt(turn.batch, &synced()))?;
+        *before = Some(turns);
         match self.mark.get() {
             Some(mark) => mark.set(turns).map_err(|error| self.note(error.into())),
             None => Ok(()),

@@ -119,8 +119,8 @@ impl Store {
 
     fn new(database: DB, network: NetworkId) -> Self {
         let failed = watch::Sender::new(None);
-        let (mark, counting, generations) = Default::default();
-        Store { database, network, is_new: false, mark, counting, generations, failed }
+        let (mark, synced, generations) = Default::default();
+        Store { database, network, is_new: false, mark, synced, generations, failed }
     }
 
     fn owned(self, owner: &[u8; 32]) -> Result<Self, StoreError> {

@@ -1,19 +1,22 @@
 //! Bundles: published, and judged by the intake before they are passed on.
 
 use super::{Driver, Work};
+use crate::network::gathering::{self, Message};
 use crate::network::gossip::topic;
-use crate::network::intake::Verdict;
+use crate::network::intake::{Intake, Verdict};
 use crate::network::traffic::{Direction, Protocol};
-use hpaxos_consensus::LogName;
+use hpaxos_consensus::{LogName, Peer};
 use libp2p::PeerId;
-use libp2p::gossipsub::{Event, Message, MessageAcceptance, MessageId, PublishError};
+use libp2p::gossipsub::{self, Event, MessageAcceptance, MessageId, PublishError};
+use tokio::task::yield_now;
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
-/// How many bundles of one peer the intake looks at, at once: 16 MiB of the largest. More are not taken from it, but
+/// How many messages of one peer the intake looks at, at once: 16 MiB of the largest. More are not taken from it, but
 /// may still come from another.
 const JUDGED_PER_PEER_MAX: usize = 64;
 
-/// A bundle that was looked at.
+/// A message whose bundles were looked at.
 pub(super) struct Judged {
     source: PeerId,
     message: MessageId,
@@ -21,12 +24,29 @@ pub(super) struct Judged {
 }
 
 impl Driver {
-    pub(super) fn publish(&mut self, log: &LogName, bundle: Vec<u8>) {
-        let bytes = bundle.len();
-        match self.swarm.behaviour_mut().gossip.publish(topic(&self.network, log), bundle) {
+    /// Passes on a bundle that a client brought, with those that come soon after.
+    pub(super) fn gather(&mut self, log: &LogName, bundle: Vec<u8>) {
+        if let Some(message) = self.gathering.add(log, bundle) {
+            self.publish(log, message);
+        }
+        self.publish_due();
+    }
+
+    /// Publishes what was gathered for long enough.
+    pub(super) fn publish_due(&mut self) {
+        if self.gathering.due().is_some_and(|due| due <= Instant::now()) {
+            for (log, message) in self.gathering.take() {
+                self.publish(&log, message);
+            }
+        }
+    }
+
+    fn publish(&mut self, log: &LogName, message: Message) {
+        let bytes = message.len();
+        match self.swarm.behaviour_mut().gossip.publish(topic(&self.network, log), message) {
             Ok(_) => self.traffic.count(Protocol::Gossip, Direction::Out, bytes),
             Err(PublishError::Duplicate) => {}
-            Err(error) => debug!(log = %log.0, %error, "a bundle is not passed on"),
+            Err(error) => debug!(log = %log.0, %error, "bundles are not passed on"),
         }
     }
 
@@ -44,7 +64,7 @@ impl Driver {
         }
     }
 
-    fn judge(&mut self, source: PeerId, id: MessageId, message: Message) {
+    fn judge(&mut self, source: PeerId, id: MessageId, message: gossipsub::Message) {
         self.traffic.count(Protocol::Gossip, Direction::In, message.data.len());
         let log = self.topics.log(&message.topic);
         let (Some(log), Some(contact)) = (log, self.contacts.get_mut(&source)) else { return };
@@ -56,7 +76,7 @@ impl Driver {
         contact.judging += 1;
         let (peer, log, intake) = (contact.known.peer, log.clone(), self.intake.clone());
         self.work.spawn(async move {
-            let verdict = intake.bundle(peer, log, message.data.into()).await;
+            let verdict = verdict(&*intake, peer, &log, &message.data).await;
             Work::Judged(Judged { source, message: id, verdict })
         });
     }
@@ -65,7 +85,7 @@ impl Driver {
         if let Some(contact) = self.contacts.get_mut(&judged.source) {
             contact.judging -= 1;
             if judged.verdict == Verdict::Reject {
-                warn!(peer = %contact.known.name, "passed on a bundle that is no good");
+                warn!(peer = %contact.known.name, "passed on what is no good bundle");
             }
         }
         self.settle(&judged);
@@ -80,4 +100,21 @@ impl Driver {
         let gossip = &mut self.swarm.behaviour_mut().gossip;
         gossip.report_message_validation_result(message, source, acceptance);
     }
+}
+
+/// What the intake says of bundles that came together: an honest peer passes them on only if all of them are good, and it is
+/// worth it if one is news.
+async fn verdict(intake: &dyn Intake, from: Peer, log: &LogName, message: &[u8]) -> Verdict {
+    let Some(bundles) = gathering::read(message) else { return Verdict::Reject };
+    let mut all = Verdict::Ignore;
+    for bundle in bundles {
+        match intake.bundle(from, log.clone(), bundle.into()).await {
+            Verdict::Accept => all = Verdict::Accept,
+            Verdict::Ignore => {}
+            Verdict::Reject => return Verdict::Reject,
+        }
+        // Checking the signatures of all of them takes longer than a task should hold a thread.
+        yield_now().await;
+    }
+    all
 }

@@ -28,7 +28,7 @@ impl Driver {
             let connections = contact.connections.iter();
             connections.map(|connection| connection.deadline).chain(contact.redial.due())
         });
-        due.min().unwrap_or_else(|| Instant::now() + IDLE)
+        due.chain(self.gathering.due()).min().unwrap_or_else(|| Instant::now() + IDLE)
     }
 
     /// Does what is due.
@@ -52,6 +52,7 @@ impl Driver {
         for id in due {
             self.dial(&id);
         }
+        self.publish_due();
     }
 
     /// Dials the next address of a peer.

@@ -10,6 +10,7 @@ mod questions;
 use super::connection::Contact;
 use super::directory::Directory;
 use super::exchange::AskError;
+use super::gathering::Gathering;
 use super::gossip::Topics;
 use super::hello::Hello;
 use super::intake::Intake;
@@ -73,6 +74,7 @@ pub(super) struct Driver {
     swarm: Swarm<Protocols>,
     network: NetworkId,
     topics: Topics,
+    gathering: Gathering,
     intake: Arc<dyn Intake>,
     traffic: Arc<Traffic>,
     contacts: BTreeMap<PeerId, Contact>,
@@ -129,6 +131,7 @@ impl Driver {
             swarm,
             network: config.network,
             topics: Topics::new(&config.network, &config.logs),
+            gathering: Gathering::default(),
             intake,
             traffic,
             contacts,
@@ -185,7 +188,7 @@ impl Driver {
             let wake = self.deadline();
             tokio::select! {
                 command = self.commands.recv() => match command {
-                    Some(Command::Gossip(log, bundle)) => self.publish(&log, bundle),
+                    Some(Command::Gossip(log, bundle)) => self.gather(&log, bundle),
                     Some(Command::Ask(peer, request, reply)) => self.ask(peer, request, reply),
                     Some(Command::Stop(stopped)) => break Some(stopped),
                     None => break None,
