@@ -1,0 +1,3 @@
+//! The sections of the report, one file each.
+
+pub mod floor;
