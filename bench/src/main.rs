@@ -3,15 +3,20 @@
 //! Exit codes: 0 done or fine, 1 something is worse, 2 could not answer, 101 our bug.
 
 mod check;
+mod crossing;
+mod graphs;
 mod machine;
 mod neighbours;
+mod percentiles;
 mod plot;
+mod power_law;
 mod progress;
 mod ratio;
 mod report;
 mod section;
 mod sections;
 mod setting;
+mod world;
 
 use anyhow::{Context, Result, bail};
 use check::Finding;
@@ -21,7 +26,7 @@ use neighbours::Watch;
 use progress::{answer, say};
 use report::Report;
 use section::Section;
-use sections::floor;
+use sections::{floor, growth, wan};
 use setting::Setting;
 use std::fs;
 use std::path::PathBuf;
@@ -34,7 +39,12 @@ struct Entry {
 }
 
 /// All sections, in the order of the report.
-const SECTIONS: [Entry; 1] = [Entry { name: "floor", run: floor::run }];
+const SECTIONS: [Entry; 4] = [
+    Entry { name: "floor", run: floor::run },
+    Entry { name: "growth", run: growth::run },
+    Entry { name: "wan", run: wan::run },
+    Entry { name: "crossing", run: sections::crossing::run },
+];
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -42,7 +52,7 @@ Examples:
   hpaxos-bench run --quick
   hpaxos-bench run --section floor --section node --programs target/release --out /tmp/report
 
-Sections: floor. What is asked for is measured in this order, whatever the order of the options.
+Sections: floor, growth, wan, crossing. What is asked for is measured in this order, whatever the order of the options.
 
 Figures of a machine that does something else, too, are worth little; the report says what else ran.
 

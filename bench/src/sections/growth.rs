@@ -75,7 +75,9 @@ pub fn run(setting: &Setting) -> Result<Section> {
     let chains: &[usize] = &[1, 2, 4, 8, 16];
     let of_chains: Vec<(&str, Vec<Point>)> = KINDS
         .iter()
-        .map(|(name, kind)| (*name, chains.iter().map(|it| with_chains(*it, kind, setting)).collect()))
+        .map(|(name, kind)| {
+            (*name, chains.iter().map(|it| with_chains(*it, kind, setting)).collect())
+        })
         .collect();
     Ok(report(&of_validators, &of_chains))
 }
@@ -118,7 +120,9 @@ fn with_chains(chains: usize, kind: &Kind, setting: &Setting) -> Point {
         Kind::Equal => Edges::Overlap,
         Kind::Levelled => Edges::Levelled,
         // Where each edge follows from its quorums, comparing those of 16 chains takes too long.
-        Kind::Differing => Edges::Between(Chain { at_least: VALIDATORS * 3 / 4, of: all().collect() }),
+        Kind::Differing => {
+            Edges::Between(Chain { at_least: VALIDATORS * 3 / 4, of: all().collect() })
+        }
     };
     measure(VALIDATORS, &chains, &edges, setting)
 }
@@ -135,19 +139,23 @@ fn measure(validators: usize, chains: &[Chain], edges: &Edges, setting: &Setting
     world.run();
     assert_eq!(world.slots(), slots as usize, "a slot for each bundle");
 
-    let measured: Vec<usize> = (0..MEASURED.min(validators)).map(|it| it * validators / MEASURED).collect();
-    let costs: Vec<Cost> = measured.iter().map(|node| cost(&world, &graph, &trust, *node)).collect();
+    let measured: Vec<usize> =
+        (0..MEASURED.min(validators)).map(|it| it * validators / MEASURED).collect();
+    let costs: Vec<Cost> =
+        measured.iter().map(|node| cost(&world, &graph, &trust, *node)).collect();
     let per = |time: fn(&Cost) -> Duration| {
         let total: Duration = costs.iter().map(time).sum();
         total.as_secs_f64() * 1e6 / f64::from(slots) / costs.len() as f64
     };
     let counts = world.counts();
     let each = |count: u64| count as f64 / f64::from(slots) / validators as f64;
-    let (engine_us, opening_us, signing_us) = (per(|it| it.engine), per(|it| it.opening), per(|it| it.signing));
+    let (engine_us, opening_us, signing_us) =
+        (per(|it| it.engine), per(|it| it.opening), per(|it| it.signing));
     let opened = each(counts.packets);
     let (checks, signatures) = (each(counts.checked), each(counts.signed));
     let own = each(counts.messages);
-    let attesting_us = (checks - opened) * opening_us / opened + (signatures - own) * signing_us / own;
+    let attesting_us =
+        (checks - opened) * opening_us / opened + (signatures - own) * signing_us / own;
     Point {
         validators,
         chains: chains.len(),
@@ -209,10 +217,17 @@ fn report(of_validators: &[Vec<Point>], of_chains: &[(&str, Vec<Point>)]) -> Sec
     }
     let mut tables = vec![exponents];
     for (sends, points) in ["Three sends", "Four sends"].iter().zip(of_validators) {
-        tables.push(table(&format!("{sends}, two chains of all validators:"), "validators", points, |it| it.validators));
+        tables.push(table(
+            &format!("{sends}, two chains of all validators:"),
+            "validators",
+            points,
+            |it| it.validators,
+        ));
     }
     for (name, points) in of_chains {
-        tables.push(table(&format!("{VALIDATORS} validators, {name}:"), "chains", points, |it| it.chains));
+        tables.push(table(&format!("{VALIDATORS} validators, {name}:"), "chains", points, |it| {
+            it.chains
+        }));
     }
     Section {
         name: "growth",
@@ -227,8 +242,19 @@ fn report(of_validators: &[Vec<Point>], of_chains: &[(&str, Vec<Point>)]) -> Sec
 
 fn table(caption: &str, what: &str, points: &[Point], of: fn(&Point) -> usize) -> Table {
     let titles = [
-        what, "sends", "messages of all", "checks", "syncs", "bytes", "of them references", "attestations' bytes",
-        "engine µs", "opening µs", "signing µs", "attesting µs", "sum µs",
+        what,
+        "sends",
+        "messages of all",
+        "checks",
+        "syncs",
+        "bytes",
+        "of them references",
+        "attestations' bytes",
+        "engine µs",
+        "opening µs",
+        "signing µs",
+        "attesting µs",
+        "sum µs",
     ];
     let mut table = Table::new(caption, titles);
     for it in points {
@@ -252,34 +278,41 @@ fn table(caption: &str, what: &str, points: &[Point], of: fn(&Point) -> usize) -
 }
 
 fn plots(of_validators: &[Vec<Point>], of_chains: &[(&str, Vec<Point>)]) -> Vec<Plot> {
-    let against_validators = |name: &str, title: &str, unit: &str, of: &[(&str, fn(&Point) -> f64)]| {
-        let series = of.iter().flat_map(|(what, of)| {
-            of_validators.iter().zip(["three sends", "four sends"]).map(move |(points, sends)| Series {
-                name: format!("{what}, {sends}"),
-                points: points.iter().map(|it| (it.validators as f64, of(it))).collect(),
-            })
-        });
-        Plot {
-            name: name.to_owned(),
-            title: title.to_owned(),
-            x: Axis::logarithmic("validators"),
-            y: Axis::logarithmic(unit),
-            series: series.collect(),
-        }
-    };
+    let against_validators =
+        |name: &str, title: &str, unit: &str, of: &[(&str, fn(&Point) -> f64)]| {
+            let series = of.iter().flat_map(|(what, of)| {
+                of_validators.iter().zip(["three sends", "four sends"]).map(
+                    move |(points, sends)| Series {
+                        name: format!("{what}, {sends}"),
+                        points: points.iter().map(|it| (it.validators as f64, of(it))).collect(),
+                    },
+                )
+            });
+            Plot {
+                name: name.to_owned(),
+                title: title.to_owned(),
+                x: Axis::logarithmic("validators"),
+                y: Axis::logarithmic(unit),
+                series: series.collect(),
+            }
+        };
     let chains = of_chains.iter().map(|(name, points)| Series {
         name: (*name).to_owned(),
         points: points.iter().map(|it| (it.chains as f64, it.cpu_us)).collect(),
     });
     vec![
-        against_validators("growth-cpu", "CPU per decision and validator", "µs", &[
-            ("sum", |it| it.cpu_us),
-            ("engine", |it| it.engine_us),
-        ]),
-        against_validators("growth-bytes", "Bytes per decision and validator", "bytes", &[
-            ("all", |it| it.bytes),
-            ("without references", |it| it.bytes - it.reference_bytes),
-        ]),
+        against_validators(
+            "growth-cpu",
+            "CPU per decision and validator",
+            "µs",
+            &[("sum", |it| it.cpu_us), ("engine", |it| it.engine_us)],
+        ),
+        against_validators(
+            "growth-bytes",
+            "Bytes per decision and validator",
+            "bytes",
+            &[("all", |it| it.bytes), ("without references", |it| it.bytes - it.reference_bytes)],
+        ),
         Plot {
             name: "growth-chains".to_owned(),
             title: format!("CPU per decision and validator, {VALIDATORS} validators"),

@@ -1,6 +1,7 @@
 //! Around the world: how long bundles take where validators are far apart.
 
 use crate::graphs::{Chain, Edges, trust};
+use crate::percentiles::Percentiles;
 use crate::plot::{Axis, Plot, Series};
 use crate::ratio::Ratio;
 use crate::section::{Section, Table, figure};
@@ -60,28 +61,11 @@ struct Seen {
     later_rounds: f64,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Percentiles {
-    p50: f64,
-    p99: f64,
-}
-
-impl Percentiles {
-    fn of(times: impl IntoIterator<Item = Duration>) -> Self {
-        let mut sorted: Vec<Duration> = times.into_iter().collect();
-        sorted.sort_unstable();
-        // The smallest that so much of all is not above.
-        let at = |share: f64| {
-            let rank = (share * sorted.len() as f64).ceil() as usize;
-            sorted[rank.saturating_sub(1)].as_secs_f64() * 1e3
-        };
-        Percentiles { p50: at(0.5), p99: at(0.99) }
-    }
-}
-
 /// Measures.
 pub fn run(setting: &Setting) -> Result<Section> {
-    let chains = || [Chain { at_least: 5, of: (0..6).collect() }, Chain { at_least: 5, of: (2..8).collect() }];
+    let chains = || {
+        [Chain { at_least: 5, of: (0..6).collect() }, Chain { at_least: 5, of: (2..8).collect() }]
+    };
     let logs = [
         trust(6, &chains()[..1], &Edges::Overlap).1,
         trust(8, &chains(), &Edges::Levelled).1,
@@ -108,7 +92,7 @@ fn look(
     let mut world = World::new(trust, cloud.delays(places), 1);
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let mut at = Time::ZERO;
-    for _ in 0..if setting.quick { 200 } else { 1_000 } {
+    for _ in 0..if setting.quick { 100 } else { 300 } {
         // Waiting times of a Poisson process.
         at += BUNDLE_EVERY.mul_f64(-(1.0 - rng.random::<f64>()).ln());
         world.submit(at, rng.random_range(0..places.len()));
@@ -123,8 +107,10 @@ fn look(
         log,
         bundles: world.bundles().len(),
         slots,
-        decision_ms: Percentiles::of(world.decisions().iter().copied()),
-        commit_ms: Percentiles::of(world.bundles().iter().map(committed)),
+        decision_ms: Percentiles::of(world.decisions().iter().copied())
+            .expect("slots were decided"),
+        commit_ms: Percentiles::of(world.bundles().iter().map(committed))
+            .expect("there are bundles"),
         others: counts.others as f64 / slots as f64,
         later_rounds: counts.later_rounds as f64 / slots as f64,
     }
@@ -137,7 +123,16 @@ fn report(seen: &[Seen]) -> Section {
         let regions = cloud.regions.join(", ");
         let mut table = Table::new(
             &format!("{}: {regions}. In milliseconds:", cloud.name),
-            ["placement", "log", "decision p50", "p99", "commit p50", "p99", "others", "later rounds"],
+            [
+                "placement",
+                "log",
+                "decision p50",
+                "p99",
+                "commit p50",
+                "p99",
+                "others",
+                "later rounds",
+            ],
         );
         for it in seen.iter().filter(|it| it.cloud == cloud.name) {
             table.row([
@@ -168,10 +163,16 @@ fn report(seen: &[Seen]) -> Section {
     }
     let series = LOGS.iter().map(|log| Series {
         name: (*log).to_owned(),
-        points: PLACEMENTS.iter().enumerate().map(|(index, (placement, _))| {
-            let aws = seen.iter().find(|it| it.cloud == CLOUDS[0].name && it.placement == *placement && it.log == *log);
-            (index as f64 + 1.0, aws.map_or(f64::NAN, |it| it.commit_ms.p50))
-        }).collect(),
+        points: PLACEMENTS
+            .iter()
+            .enumerate()
+            .map(|(index, (placement, _))| {
+                let aws = seen.iter().find(|it| {
+                    it.cloud == CLOUDS[0].name && it.placement == *placement && it.log == *log
+                });
+                (index as f64 + 1.0, aws.map_or(f64::NAN, |it| it.commit_ms.p50))
+            })
+            .collect(),
     });
     Section {
         name: "wan",
@@ -187,17 +188,5 @@ fn report(seen: &[Seen]) -> Section {
         }],
         ratios,
         figures: json!({ "logs": seen }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_times_that_occurred() {
-        let times = (1..=200).rev().map(Duration::from_millis);
-        let Percentiles { p50, p99 } = Percentiles::of(times);
-        assert_eq!((p50, p99), (100.0, 198.0));
     }
 }

@@ -56,7 +56,10 @@ pub fn cost(world: &World, graph: &LearnerGraph, trust: &Arc<Trust>, node: usize
     let keys = Keys::new(NETWORK, graph, [trust.log().name()]).expect("all have keys");
     let opening = arrived.values().map(|messages| opening(messages, &keys)).sum();
     // What it signs is as long as what comes: as many of each kind as there are slots, and of 1a's a part.
-    let signing = arrived.values().map(|messages| signing(messages, messages.len() as f64 / world.nodes.len() as f64)).sum();
+    let signing = arrived
+        .values()
+        .map(|messages| signing(messages, messages.len() as f64 / world.nodes.len() as f64))
+        .sum();
     let engine = least(|| batches.to_vec(), |batches| replay(batches, trust, node));
     Cost { engine, opening, signing }
 }
@@ -84,7 +87,8 @@ fn sign(message: &Verified<Message>) -> Verified<Message> {
 
 fn opening(messages: &[&Arc<Verified<Message>>], keys: &Keys) -> Duration {
     let sample = sample(messages);
-    let signed = sample.iter().map(|message| Packet::Message(Arc::new(sign(message)), Refs::default()));
+    let signed =
+        sample.iter().map(|message| Packet::Message(Arc::new(sign(message)), Refs::default()));
     let bytes: Vec<Vec<u8>> = signed.map(|packet| packet.encode()).collect();
     let time = least(
         || (),

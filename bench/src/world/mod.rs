@@ -5,10 +5,10 @@
 //! Computing takes no virtual time.
 
 mod agenda;
+mod cost;
 mod counts;
 mod node;
 pub mod regions;
-mod cost;
 
 pub use agenda::Time;
 pub use cost::{Cost, cost};
@@ -33,6 +33,9 @@ pub const NETWORK: NetworkId = NetworkId([7; 32]);
 /// How long a sync takes: about what one takes on the machines that this was written on.
 const SYNC: Duration = Duration::from_micros(200);
 
+/// A node opens slots no more often: the product's default.
+const SLOT_EVERY: Duration = Duration::from_millis(20);
+
 /// A bundle, by its number.
 pub type BundleNumber = usize;
 
@@ -44,6 +47,10 @@ enum Happening {
     Arrives { from: usize, to: usize, letter: Letter },
     /// A node's disk has done what it was told.
     Synced(usize),
+    /// A node has read the records of a parked slot.
+    Loaded { node: usize, slot: Slot },
+    /// A node may open a slot.
+    Look(usize),
     /// A node's timer ends, unless it was armed again.
     Timer { node: usize, timer: Timer, armed: u64 },
 }
@@ -125,6 +132,8 @@ impl World {
                 Happening::Arrives { from, to, letter } => {
                     self.nodes[to].take(Some(from), letter, around);
                 }
+                Happening::Loaded { node, slot } => self.nodes[node].loaded(slot, around),
+                Happening::Look(node) => self.nodes[node].look(around),
                 Happening::Synced(node) => self.nodes[node].synced(around),
                 Happening::Timer { node, timer, armed } => {
                     self.nodes[node].time_is_up(timer, armed, around);

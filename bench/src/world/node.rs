@@ -3,11 +3,11 @@
 //! Blocks travel ahead of their proposals, bundles go from the node that took them to all others, and whoever executed a
 //! slot attests it. Each is what the product does; what a bundle or a block weighs is left out.
 
-use super::{Around, BundleNumber, Happening, SYNC};
+use super::{Around, BundleNumber, Happening, SLOT_EVERY, SYNC, Time};
 use hpaxos_consensus::message::{Body, Packet};
 use hpaxos_consensus::{
-    Config, Effects, Event, Instance, Judgement, Peer, Replica, Request, Slot, Target, Timer,
-    ValueHash,
+    Config, Effects, Event, Instance, Judgement, Peer, Record, Replica, Request, Slot, Target,
+    Timer, ValueHash,
 };
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
 use hpaxos_ledger::{Attestation, EPOCH, History, ResultsRoot, StateRoot};
@@ -53,8 +53,13 @@ pub struct Node {
     /// What was decided for all learners.
     decided: BTreeMap<Slot, ValueHash>,
     executed: Slot,
+    /// When the next slot may be opened here, and whether that time is planned.
+    opens_from: Time,
+    looks: bool,
     attested: BTreeMap<Slot, AcceptorSet>,
     certified: BTreeSet<Slot>,
+    /// What is on disk of slots that are not retired.
+    records: BTreeMap<Slot, Vec<Record>>,
     batches: Vec<Vec<Event>>,
 }
 
@@ -74,8 +79,11 @@ impl Node {
             seen: BTreeMap::new(),
             decided: BTreeMap::new(),
             executed: Slot(0),
+            opens_from: Time::ZERO,
+            looks: false,
             attested: BTreeMap::new(),
             certified: BTreeSet::new(),
+            records: BTreeMap::new(),
             batches: Vec::new(),
         }
     }
@@ -106,6 +114,13 @@ impl Node {
         }
     }
 
+    /// The records of a parked slot are read.
+    pub fn loaded(&mut self, slot: Slot, around: &mut Around) {
+        let records = self.records.get(&slot).cloned().unwrap_or_default();
+        self.inbox.push_back(Input::Event(Event::Loaded { slot, records }));
+        self.turn(around);
+    }
+
     /// The sync is over.
     pub fn synced(&mut self, around: &mut Around) {
         if let Some(effects) = self.held.take() {
@@ -117,7 +132,7 @@ impl Node {
     /// Handles what waits, unless a sync runs.
     fn turn(&mut self, around: &mut Around) {
         while self.held.is_none() {
-            self.open();
+            self.open(around);
             if self.inbox.is_empty() {
                 return;
             }
@@ -125,7 +140,9 @@ impl Node {
             for _ in 0..self.inbox.len().min(BATCH_MAX) {
                 match self.inbox.pop_front() {
                     Some(Input::Event(event)) => batch.push(event),
-                    Some(Input::Letter(from, letter)) => self.read(from, letter, &mut batch, around),
+                    Some(Input::Letter(from, letter)) => {
+                        self.read(from, letter, &mut batch, around)
+                    }
                     None => {}
                 }
             }
@@ -141,6 +158,7 @@ impl Node {
                 self.release(effects, around);
             } else {
                 around.counts.syncs += 1;
+                effects.store.drain(..).for_each(|record| self.write(record));
                 self.held = Some(effects);
                 let over = around.agenda.now() + SYNC;
                 around.agenda.at(over, Happening::Synced(self.me));
@@ -148,14 +166,26 @@ impl Node {
         }
     }
 
-    /// Opens a slot if bundles wait, and no open slot can take them.
-    fn open(&mut self) {
+    /// The node may open a slot now, if it could not before.
+    pub fn look(&mut self, around: &mut Around) {
+        self.looks = false;
+        self.turn(around);
+    }
+
+    /// Opens a slot if bundles wait, and no open slot can take them; not too often, as the product.
+    fn open(&mut self, around: &mut Around) {
         let open = |event: &Input| matches!(event, Input::Event(Event::Open | Event::Block { .. }));
-        let unclaimed =
-            |one: &Instance| !one.is_decided() && one.dag().proposals().is_empty();
+        let unclaimed = |one: &Instance| !one.is_decided() && one.dag().proposals().is_empty();
         let mut slots = self.replica.open_slots().filter_map(|slot| self.replica.instance(slot));
-        if !self.waiting.is_empty() && !slots.any(unclaimed) && !self.inbox.iter().any(open) {
+        if self.waiting.is_empty() || slots.any(unclaimed) || self.inbox.iter().any(open) {
+            return;
+        }
+        if around.agenda.now() >= self.opens_from {
+            self.opens_from = around.agenda.now() + SLOT_EVERY;
             self.inbox.push_back(Input::Event(Event::Open));
+        } else if !self.looks {
+            self.looks = true;
+            around.agenda.at(self.opens_from, Happening::Look(self.me));
         }
     }
 
@@ -193,6 +223,10 @@ impl Node {
 
     /// A block is there: what is in it need not be proposed once more.
     fn see(&mut self, slot: Slot, value: ValueHash, around: &Around) {
+        // It lost, or what is in it is done with.
+        if slot < self.executed {
+            return;
+        }
         self.seen.entry(slot).or_default().insert(value);
         self.waiting.retain(|bundle| !around.blocks[&value].contains(bundle));
     }
@@ -218,6 +252,16 @@ impl Node {
             self.certified.insert(slot);
             let learners = log.learners();
             batch.extend(learners.iter().map(|learner| Event::Certified { slot, learner, value }));
+            // Who has not decided it by then learns it so.
+            self.learn(slot, value, around);
+        }
+    }
+
+    fn write(&mut self, record: Record) {
+        match (&record, record.slot()) {
+            (Record::Retired { slot }, _) => drop(self.records.remove(slot)),
+            (_, Some(slot)) => self.records.entry(slot).or_default().push(record),
+            (_, None) => {}
         }
     }
 
@@ -239,9 +283,17 @@ impl Node {
         }
         assert!(effects.faults.is_empty(), "nobody does anything wrong: {:?}", effects.faults);
         for request in effects.requests.drain(..) {
-            if let Request::Block { slot, round } = request {
-                let value = self.make_block(slot, around);
-                self.inbox.push_front(Input::Event(Event::Block { slot, round, value }));
+            match request {
+                Request::Block { slot, round } => {
+                    let value = self.make_block(slot, around);
+                    self.inbox.push_front(Input::Event(Event::Block { slot, round, value }));
+                }
+                Request::Load { slot } => {
+                    let read = around.agenda.now() + SYNC;
+                    around.agenda.at(read, Happening::Loaded { node: self.me, slot });
+                }
+                // Blocks come ahead of their proposals, and attestations come to everybody.
+                Request::Value { .. } | Request::Certificates { .. } => {}
             }
         }
         self.spare = effects;
@@ -279,8 +331,14 @@ impl Node {
         let all = |instance: &Instance| {
             learners.iter().all(|learner| instance.decided(learner).is_some())
         };
-        // A slot that is retired was certified for all.
-        if !instance.is_none_or(all) || self.decided.insert(slot, value).is_some() {
+        if instance.is_some_and(all) {
+            self.learn(slot, value, around);
+        }
+    }
+
+    /// A slot is decided for all learners.
+    fn learn(&mut self, slot: Slot, value: ValueHash, around: &mut Around) {
+        if self.decided.insert(slot, value).is_some() {
             return;
         }
         around.decided.insert(slot);

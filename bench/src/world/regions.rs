@@ -71,15 +71,7 @@ pub const CLOUDS: [Cloud; 3] = [
     },
     Cloud {
         name: "IBM Cloud (averages)",
-        regions: [
-            "Washington DC",
-            "Dallas",
-            "London",
-            "Frankfurt",
-            "Tokyo",
-            "Sydney",
-            "São Paulo",
-        ],
+        regions: ["Washington DC", "Dallas", "London", "Frankfurt", "Tokyo", "Sydney", "São Paulo"],
         round_trips_ms: [
             [2, 31, 75, 91, 164, 214, 118],
             [31, 2, 113, 123, 143, 186, 146],
