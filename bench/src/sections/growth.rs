@@ -38,7 +38,10 @@ are beside them. *Checks* are signatures of messages and attestations that were 
 CPU time is that of a thread. *Engine* is a validator's recorded events once more on a fresh replica, without any signature.
 *Opening* is decoding, hashing and checking what came, *signing* is what it said itself, both measured on a sample of the very
 messages with real keys, times how many there were. *Attesting* is modelled: as many checks and signatures as there were, at
-what one of a vote costs. The *sum* is a model, too: storage, transport and execution are not in it.";
+what one of a message costs. The *sum* is a model, too: storage, transport and execution are not in it.
+
+A reference is a hash of 32 bytes, and an accept references up to n votes; so n validators send n accepts of n hashes to n
+others, and a validator's bytes grow with the square of n in the end. Without references they hardly grow faster than the checks.";
 
 /// One log, measured.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -180,8 +183,11 @@ fn measure(validators: usize, chains: &[Chain], edges: &Edges, setting: &Setting
     }
 }
 
-/// What is fitted, and drawn.
-const GROWING: [(&str, fn(&Point) -> f64); 5] = [
+/// Something that grows, and what it is.
+type Growing = (&'static str, fn(&Point) -> f64);
+
+/// What is fitted.
+const GROWING: [Growing; 5] = [
     ("CPU", |it| it.cpu_us),
     ("CPU of the engine", |it| it.engine_us),
     ("bytes", |it| it.bytes),
@@ -278,24 +284,23 @@ fn table(caption: &str, what: &str, points: &[Point], of: fn(&Point) -> usize) -
 }
 
 fn plots(of_validators: &[Vec<Point>], of_chains: &[(&str, Vec<Point>)]) -> Vec<Plot> {
-    let against_validators =
-        |name: &str, title: &str, unit: &str, of: &[(&str, fn(&Point) -> f64)]| {
-            let series = of.iter().flat_map(|(what, of)| {
-                of_validators.iter().zip(["three sends", "four sends"]).map(
-                    move |(points, sends)| Series {
-                        name: format!("{what}, {sends}"),
-                        points: points.iter().map(|it| (it.validators as f64, of(it))).collect(),
-                    },
-                )
-            });
-            Plot {
-                name: name.to_owned(),
-                title: title.to_owned(),
-                x: Axis::logarithmic("validators"),
-                y: Axis::logarithmic(unit),
-                series: series.collect(),
-            }
-        };
+    let against_validators = |name: &str, title: &str, unit: &str, of: &[Growing]| {
+        let series = of.iter().flat_map(|(what, of)| {
+            of_validators.iter().zip(["three sends", "four sends"]).map(move |(points, sends)| {
+                Series {
+                    name: format!("{what}, {sends}"),
+                    points: points.iter().map(|it| (it.validators as f64, of(it))).collect(),
+                }
+            })
+        });
+        Plot {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            x: Axis::logarithmic("validators"),
+            y: Axis::logarithmic(unit),
+            series: series.collect(),
+        }
+    };
     let chains = of_chains.iter().map(|(name, points)| Series {
         name: (*name).to_owned(),
         points: points.iter().map(|it| (it.chains as f64, it.cpu_us)).collect(),

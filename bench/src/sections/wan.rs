@@ -31,8 +31,7 @@ stands beside a validator, drawn for each bundle; 2.5 bundles a second. *Decisio
 a validator's decision for all chains of the log, *commit* from submission until the client's validator has decided it and
 everything before it. *Red alone* is the log of red, with red's validators. Red and blue decide with four sends, because their edges
 differ, or with three at the price that `hpaxos graph analyze` tells (`edges = \"level\"`). *Others* are questions, answers and
-announcements for each decision: where four sends take longer than an eighth of a second, validators ask whether they missed
-something.";
+announcements for each decision: where one takes longer than an eighth of a second, validators ask whether they missed something.";
 
 /// Where the eight validators stand, by region.
 const PLACEMENTS: [(&str, [usize; 8]); 4] = [
@@ -92,7 +91,7 @@ fn look(
     let mut world = World::new(trust, cloud.delays(places), 1);
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let mut at = Time::ZERO;
-    for _ in 0..if setting.quick { 100 } else { 300 } {
+    for _ in 0..if setting.quick { 200 } else { 1_000 } {
         // Waiting times of a Poisson process.
         at += BUNDLE_EVERY.mul_f64(-(1.0 - rng.random::<f64>()).ln());
         world.submit(at, rng.random_range(0..places.len()));
@@ -153,11 +152,11 @@ fn report(seen: &[Seen]) -> Section {
         for log in &LOGS[1..] {
             let p50 = |log: &str| {
                 let of = seen.iter().filter(|it| it.placement == *placement && it.log == log);
-                of.map(|it| it.commit_ms.p50).collect::<Vec<f64>>()
+                of.map(|it| it.decision_ms.p50).collect::<Vec<f64>>()
             };
             let pairs = p50(log).into_iter().zip(p50(LOGS[0]));
             if let Some(ratio) = Ratio::of_pairs(pairs) {
-                ratios.insert(format!("{placement}: {log}, to red alone"), ratio);
+                ratios.insert(format!("decision, {placement}: {log}, to red alone"), ratio);
             }
         }
     }

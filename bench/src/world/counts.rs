@@ -1,7 +1,7 @@
 //! What is counted, of all nodes together.
 
+use hpaxos_consensus::Round;
 use hpaxos_consensus::message::{Body, Kind, Packet};
-use hpaxos_consensus::{MessageId, Round};
 use std::collections::BTreeMap;
 
 /// What frames add to a packet: one byte that says what it is.
@@ -50,8 +50,7 @@ impl Counts {
                 self.messages += 1;
                 self.signed += 1;
                 *self.bytes_of.entry(message.kind()).or_default() += bytes;
-                self.reference_bytes +=
-                    (message.refs().len() * size_of::<MessageId>()) as u64 * receivers;
+                self.reference_bytes += size_of_val(message.refs()) as u64 * receivers;
                 if let Body::Proposal { round, .. } = message.body {
                     self.later_rounds += u64::from(round > Round(0));
                 }

@@ -48,7 +48,9 @@ pub struct Node {
     armed: u64,
     waiting: BTreeSet<BundleNumber>,
     done: BTreeSet<BundleNumber>,
-    /// The blocks of each slot that was not executed.
+    /// Blocks that are here.
+    blocks: BTreeSet<ValueHash>,
+    /// Those of each slot that was not executed.
     seen: BTreeMap<Slot, BTreeSet<ValueHash>>,
     /// What was decided for all learners.
     decided: BTreeMap<Slot, ValueHash>,
@@ -76,6 +78,7 @@ impl Node {
             armed: 0,
             waiting: BTreeSet::new(),
             done: BTreeSet::new(),
+            blocks: BTreeSet::new(),
             seen: BTreeMap::new(),
             decided: BTreeMap::new(),
             executed: Slot(0),
@@ -196,7 +199,7 @@ impl Node {
         batch: &mut Vec<Event>,
         around: &mut Around,
     ) {
-        let peer = from.map(|from| AcceptorId::new(from));
+        let peer = from.map(AcceptorId::new);
         match letter {
             Letter::Packet(packet) => {
                 let is_signed = matches!(packet, Packet::Message(..) | Packet::Announcement(_));
@@ -205,7 +208,7 @@ impl Node {
             }
             Letter::Block(slot, value) => {
                 self.see(slot, value, around);
-                batch.push(Event::Value { slot, value, judgement: Judgement::Valid });
+                batch.push(judged(slot, value));
             }
             Letter::Bundle(bundle) => {
                 let known = self.done.contains(&bundle)
@@ -223,6 +226,7 @@ impl Node {
 
     /// A block is there: what is in it need not be proposed once more.
     fn see(&mut self, slot: Slot, value: ValueHash, around: &Around) {
+        self.blocks.insert(value);
         // It lost, or what is in it is done with.
         if slot < self.executed {
             return;
@@ -291,6 +295,9 @@ impl Node {
                 Request::Load { slot } => {
                     let read = around.agenda.now() + SYNC;
                     around.agenda.at(read, Happening::Loaded { node: self.me, slot });
+                }
+                Request::Value { slot, value, .. } if self.blocks.contains(&value) => {
+                    self.inbox.push_front(Input::Event(judged(slot, value)));
                 }
                 // Blocks come ahead of their proposals, and attestations come to everybody.
                 Request::Value { .. } | Request::Certificates { .. } => {}
@@ -371,6 +378,10 @@ impl Node {
         around.broadcast(self.me, &letter);
         self.inbox.push_back(Input::Letter(None, letter));
     }
+}
+
+fn judged(slot: Slot, value: ValueHash) -> Event {
+    Event::Value { slot, value, judgement: Judgement::Valid }
 }
 
 /// How long an attestation of all learners is on the wire: a byte that says what it is, it, and its signature.
