@@ -87,6 +87,13 @@ impl Network {
         Network { links: links.collect(), weather }
     }
 
+    /// Nodes with these one-way delays, from row to column, all connected, in good weather.
+    pub fn between(delays: Vec<Vec<Duration>>) -> Self {
+        let link = |delay| Link { up: true, life: 0, cut: false, last: Time::ZERO, delay };
+        let links = delays.into_iter().map(|row| row.into_iter().map(link).collect());
+        Network { links: links.collect(), weather: Weather::default() }
+    }
+
     /// Good weather from now on, and no walls.
     pub fn calm(&mut self) {
         self.weather = Weather::default();

@@ -1,0 +1,6 @@
+//! The sections of the report, one file each.
+
+pub mod crossing;
+pub mod floor;
+pub mod growth;
+pub mod wan;
