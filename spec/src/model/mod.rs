@@ -170,7 +170,7 @@ impl Engines {
         }
     }
 
-    /// The same from where a [`prefix`] leads. What Byzantine acceptors sign in it is not counted.
+    /// The same from where a stated beginning leads, as `prefix.rs` reads it. What Byzantine acceptors sign in it is not counted.
     ///
     /// # Errors
     /// Which line of the prefix cannot be performed, and why.
