@@ -24,7 +24,7 @@ MDBOOK := 0.5.4
 # Of 2026-05-19. libFuzzer's flags are not in stable compilers.
 NIGHTLY := nightly-2026-05-20
 
-.PHONY: help setup setup-clocks test testnet install programs archive ci format clippy docs deny typos audit tlc check-long long soak bench fuzz book tools
+.PHONY: help setup setup-clocks test testnet install programs archive ci format clippy docs deny typos audit tlc check-long long soak bench bench-peers fuzz book tools
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1|/' | column -t -s '|'
@@ -117,6 +117,11 @@ bench: setup ## Measure; prints the figures of docs/figures.md.
 	cargo bench --locked -p hpaxos-consensus
 	cargo build --workspace --bins --locked --release
 	scripts/bench-node.sh $(TARGET)/release
+
+# PEERS="--pairs 1 --peers malachite"; see bench/peers/README.md.
+PEERS ?=
+bench-peers: setup ## Measure beside other published consensus engines, on this machine; PEERS="--pairs 5" has the options of bench/peers/run.
+	bench/peers/run $(PEERS)
 
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))

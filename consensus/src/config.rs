@@ -28,6 +28,9 @@ pub struct Config {
     pub depth: u64,
     /// How long round 0 lasts.
     pub first_timer: Duration,
+    /// Turns of all learners in which what comes late still counts: an acceptor accepts in rounds that it has left, and a
+    /// proposer waits for a quorum only.
+    pub lenient_turns: u64,
     /// Bytes of parked slots on disk; when they are more, the log opens no new slot.
     pub parked_bytes_max: u64,
     /// Whether the store is what it was.
@@ -67,6 +70,7 @@ impl Config {
             signer,
             depth: 8,
             first_timer: Duration::from_millis(500),
+            lenient_turns: 2,
             parked_bytes_max: 1 << 30,
             memory: Memory::Kept,
             opened: Slot(0),

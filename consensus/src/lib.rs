@@ -74,6 +74,9 @@
 //!     propose, vote and store as fast as it can count. Termination waits for less than half a round more.
 //! 11. A proposer whose slots waited in vain, or to which the link is down, is waited for only briefly in the first turn of
 //!     its next slots. In later turns it is waited for like anybody else, so termination waits for one turn more at most.
+//! 12. From the third turn of all learners on an acceptor accepts and commits nothing in a round that it has left, and a
+//!     proposer waits for all members of its target, or for a quarter of the round. Else votes that Byzantine acceptors keep
+//!     back until the next round begins can spoil any number of rounds, and nobody is caught.
 // ANCHOR_END: deviations
 //!
 //! # What it relies on

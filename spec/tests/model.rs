@@ -28,7 +28,7 @@ fn last(setup: &Setup, count: usize) -> AcceptorSet {
 }
 
 fn explored(setup: Setup) -> Report {
-    let report = explore(setup, 2, None, |_, _| {});
+    let report = explore(Engines::new(setup), 2, None, |_, _| {});
     let violated: Vec<_> = report.violations.iter().map(|(name, _)| name).collect();
     assert!(report.complete, "violated: {violated:?}");
     for guard in ["may_admit", "may_take_in", "may_accept", "may_count", "may_decide"] {
@@ -117,7 +117,8 @@ fn with_crashes() {
     });
 }
 
-/// From any state on, live learners decide in time once everything arrives, in at most 1 + f ballots of their own.
+/// From any state on, live learners decide in time once everything arrives, in at most 1 + f ballots of their own, after those
+/// in which what comes late still counts.
 #[test]
 fn live_learners_decide_from_any_state_on() {
     for (graph, values, lies) in [(FOUR, "vwv", 0), (FOUR, "vw", 1), (D4, "vw", 0)] {
@@ -128,7 +129,7 @@ fn live_learners_decide_from_any_state_on() {
         let went_on = report.model.continuations();
         println!("{values}, {lies}: {:?} {:?}", went_on.periods, went_on.ballots);
         assert_eq!(went_on.periods.values().sum::<u64>(), report.states as u64);
-        assert!(went_on.ballots.keys().all(|ballots| *ballots <= 2), "{:?}", went_on.ballots);
+        assert!(went_on.ballots.keys().all(|ballots| *ballots <= 3), "{:?}", went_on.ballots);
     }
 }
 

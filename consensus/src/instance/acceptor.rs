@@ -156,7 +156,7 @@ pub(super) fn may_take_in(instance: &Instance, event: &SlotEvent) -> Option<Acti
 // ANCHOR_END: may_take_in
 
 // ANCHOR: may_accept
-/// Whether a 2a is due: well-formed, with what was taken in so far.
+/// Whether a 2a is due: well-formed, with what was taken in so far, and not too late.
 pub(super) fn may_accept(instance: &Instance, event: &SlotEvent) -> Option<Action> {
     may_reply(instance, event, ReplyKind::TwoA)
 }
@@ -182,7 +182,9 @@ fn may_reply(instance: &Instance, event: &SlotEvent, kind: ReplyKind) -> Option<
     }
     let draft = acceptor.draft(&instance.dag, kind, None);
     let facts = instance.dag.derive(&draft).ok()?;
-    Some(Action::Reply(draft, facts))
+    let late = instance.rounds.is_over(facts.ballot.round)
+        && !instance.config.rules.breaks(Mutant::AcceptLate);
+    (!late).then_some(Action::Reply(draft, facts))
 }
 // ANCHOR_END: may_reply
 

@@ -3,7 +3,7 @@
 use super::{Action, Instance, Outcome, SlotEvent};
 use crate::dag::Ix;
 use crate::engine::{Decision, Effects, Fault};
-use crate::ids::{Ballot, ValueHash};
+use crate::ids::{Ballot, Round, ValueHash};
 use crate::message::Kind;
 use crate::record::Record;
 use crate::rules::Mutant;
@@ -57,6 +57,20 @@ impl Learners {
         deciding
     }
     // ANCHOR_END: deciding
+
+    /// Counts all ballots of a round as one: [`Mutant::DecideByRound`].
+    fn throw_together(&mut self, round: Round) {
+        let of_round = || self.tally.iter().filter(|(ballot, _)| ballot.round == round);
+        let mut all: Box<[AcceptorSet]> = Box::default();
+        for (_, tally) in of_round() {
+            let with = |(class, signers): (usize, &AcceptorSet)| {
+                all.get(class).map_or(*signers, |others| others.union(signers))
+            };
+            all = tally.iter().enumerate().map(with).collect();
+        }
+        let of_round = self.tally.iter_mut().filter(|(ballot, _)| ballot.round == round);
+        of_round.for_each(|(_, tally)| tally.clone_from(&all));
+    }
 }
 
 /// The kind of message whose quorum decides.
@@ -114,11 +128,7 @@ impl Instance {
         let trust = self.config.trust.clone();
         let rules = self.config.rules;
         let node = self.dag.node(ix);
-        let mut ballot = node.facts.ballot;
-        if rules.breaks(Mutant::DecideByRound) {
-            let mut of_round = self.learners.tally.keys();
-            ballot = *of_round.find(|other| other.round == ballot.round).unwrap_or(&ballot);
-        }
+        let ballot = node.facts.ballot;
         let (named, signer) = (node.facts.named, node.signer());
         let empty = || vec![AcceptorSet::EMPTY; trust.class_count()].into();
         let tally = self.learners.tally.entry(ballot).or_insert_with(empty);
@@ -126,6 +136,9 @@ impl Instance {
             if named.contains(class) || rules.breaks(Mutant::DecideWhoeverIsNamed) {
                 tally[class].insert(signer);
             }
+        }
+        if rules.breaks(Mutant::DecideByRound) {
+            self.learners.throw_together(ballot.round);
         }
     }
     // ANCHOR_END: count

@@ -331,7 +331,7 @@ impl Instance {
     /// A new one. [`crate::Replica`] makes them; so does who runs a trace again.
     pub fn new(config: Arc<Config>, slot: Slot) -> Self {
         let place = Place { epoch: config.epoch, log: config.log.clone(), slot };
-        let rounds = Rounds::new(config.first_timer, config.trust.schedule().turn());
+        let rounds = Rounds::new(&config);
         Instance {
             place,
             dag: Dag::new(config.trust.clone(), config.rules),

@@ -76,8 +76,8 @@ pub(super) fn may_keep_block(instance: &Instance, event: &SlotEvent) -> Option<A
 
 impl Instance {
     // ANCHOR: knows_enough
-    /// Round 0: at once. Later: when a quorum of the target has announced the round and what they announced is here, or when
-    /// the proposer has waited long enough.
+    /// Round 0: at once. Later: when a quorum of the target, or in a strict round all of its members, have announced the round
+    /// and what they announced is here, or when the proposer has waited long enough.
     fn knows_enough(&self, round: Round) -> bool {
         if round == Round(0) || self.proposer.impatient == Some(round) {
             return true;
@@ -88,7 +88,11 @@ impl Instance {
         });
         let known: AcceptorSet = known.map(|(acceptor, _)| acceptor).collect();
         let target = trust.schedule().target(self.place.slot, round);
-        trust.is_quorum(trust.class_of(target), &known)
+        if self.rounds.is_strict(round) {
+            trust.log().members(target).is_subset(&known)
+        } else {
+            trust.is_quorum(trust.class_of(target), &known)
+        }
     }
     // ANCHOR_END: knows_enough
 

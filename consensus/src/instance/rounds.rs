@@ -1,6 +1,7 @@
 //! Rounds: when an acceptor gives up on a proposer, without running ahead alone.
 
 use super::{Action, Instance, Outcome, SlotEvent};
+use crate::config::Config;
 use crate::engine::{Effects, Peer, Target, Timer, TimerKind};
 use crate::ids::Round;
 use crate::message::{Acceptor, Announcement, Answer, Packet, Refs, Verified};
@@ -30,6 +31,8 @@ pub(super) struct Rounds {
     first: Duration,
     /// Rounds in which each learner is the target once.
     turn: u64,
+    /// The first round in which nothing that comes late counts.
+    strict_from: u64,
     round: Round,
     /// The highest round of each acceptor that said one.
     heard: BTreeMap<AcceptorId, Round>,
@@ -47,10 +50,12 @@ pub(super) struct Rounds {
 // ANCHOR_END: state
 
 impl Rounds {
-    pub fn new(first: Duration, turn: u64) -> Self {
+    pub fn new(config: &Config) -> Self {
+        let turn = config.trust.schedule().turn();
         Rounds {
-            first,
+            first: config.first_timer,
             turn,
+            strict_from: turn.saturating_mul(config.lenient_turns),
             round: Round(0),
             heard: BTreeMap::new(),
             announcements: BTreeMap::new(),
@@ -84,6 +89,21 @@ impl Rounds {
     fn is_first_turn(&self, round: Round) -> bool {
         round.0 < self.turn
     }
+
+    // ANCHOR: is_over
+    /// Whether nothing that comes late counts in `round`. In the first turns it does: most slots end there, and a round may
+    /// have been short. Later rounds are long, and what an acceptor has said when it announces one is all that binds it in
+    /// it: else Byzantine acceptors could keep back their votes until then, have it accept by them unknown to the proposer,
+    /// and so spoil round after round.
+    pub fn is_strict(&self, round: Round) -> bool {
+        round.0 >= self.strict_from
+    }
+
+    /// Whether nothing is accepted any more in `round`: it was left for a strict one.
+    pub fn is_over(&self, round: Round) -> bool {
+        round < self.round && self.is_strict(self.round)
+    }
+    // ANCHOR_END: is_over
 
     /// An acceptor said that it is in `round`.
     pub fn hear(&mut self, acceptor: AcceptorId, round: Round) {

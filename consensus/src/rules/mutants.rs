@@ -119,5 +119,7 @@ mutants! {
     SayOnce = "say-once",
     /// Evidence is kept to oneself.
     KeepEvidence = "keep-evidence",
+    /// An acceptor accepts in any round, however long ago it left it.
+    AcceptLate = "accept-late",
 }
 // ANCHOR_END: mutants

@@ -1,7 +1,7 @@
 //! `hpaxos-spec check`.
 
 use super::{complain, line, setting};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use hpaxos_consensus::{Sends, Slot};
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
@@ -83,6 +83,9 @@ pub struct World {
     /// Another number of sends than the graph needs: to see why it does.
     #[arg(long, value_name = "3|4", value_parser = clap::value_parser!(u8).range(3..=4))]
     sends: Option<u8>,
+    /// A file with steps that are taken first, such as spec/prefixes/r5.txt, which explains itself.
+    #[arg(long, value_name = "FILE", requires = "values")]
+    prefix: Option<PathBuf>,
     /// The slot: it says who proposes in which round.
     #[arg(long, value_name = "N", default_value_t = 0)]
     slot: u64,
@@ -138,7 +141,14 @@ struct Violation {
 
 impl World {
     /// What is to be explored.
-    pub fn setup(&self) -> Result<Setup> {
+    pub fn model(&self) -> Result<Engines> {
+        let model = Engines::new(self.setup()?);
+        let Some(file) = &self.prefix else { return Ok(model) };
+        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        model.from_prefix(&text).map_err(|error| anyhow!("{}: {error}", file.display()))
+    }
+
+    fn setup(&self) -> Result<Setup> {
         let setting = match &self.graph {
             Some(path) => setting(path)?,
             None => hpaxos_spec::simulator::setting::catalogue(2),
@@ -200,13 +210,13 @@ fn named(setup: &Setup, names: &[String]) -> Result<AcceptorSet> {
 impl Arguments {
     /// Whether every property holds in every state; an error if not every state was seen.
     pub fn run(&self) -> Result<bool> {
-        let setup = self.world.setup()?;
+        let model = self.world.model()?;
         if let Some(name) = &self.witness {
-            return self.look_for(name, setup);
+            return self.look_for(name, &model);
         }
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         let shown = std::io::stderr().is_terminal();
-        let report = explore(setup, self.threads.unwrap_or(cores), self.states, |states, met| {
+        let report = explore(model, self.threads.unwrap_or(cores), self.states, |states, met| {
             if shown {
                 complain(format_args!("{states} states, {met} generated"));
             }
@@ -215,7 +225,9 @@ impl Arguments {
         let violated = match report.violations.is_empty() {
             true => None,
             false => match search(&report.model, None, None) {
-                Found::Violated(property, path) => Some((property.name(), path)),
+                Found::Violated(property, path) => {
+                    Some((property.name(), report.model.with_prefix(&path)))
+                }
                 _ => None,
             },
         };
@@ -273,13 +285,12 @@ impl Arguments {
     }
 
     /// Whether some state shows what is looked for; an error if not every state was seen.
-    fn look_for(&self, name: &str, setup: Setup) -> Result<bool> {
+    fn look_for(&self, name: &str, model: &Engines) -> Result<bool> {
         let witness = Witness::ALL.into_iter().find(|witness| witness.name() == name);
         let known = || Witness::ALL.map(Witness::name).join(", ");
         let witness =
             witness.with_context(|| format!("no witness `{name}`; there are {}", known()))?;
-        let model = Engines::new(setup);
-        let (title, path, shown) = match search(&model, Some(witness), self.states) {
+        let (title, path, shown) = match search(model, Some(witness), self.states) {
             Found::Shown(path) => (name.to_owned(), path, true),
             Found::Violated(property, path) => {
                 (format!("VIOLATED {}", property.name()), path, false)
@@ -290,11 +301,12 @@ impl Arguments {
             }
             Found::NotYet => bail!("not everything was explored; --states allows more"),
         };
+        let path = model.with_prefix(&path);
         line(title);
         for step in path.iter().filter_map(|(_, step)| step.as_ref()) {
             line(format_args!("  {}", model.told(step)));
         }
-        self.write(&model, &path)?;
+        self.write(model, &path)?;
         Ok(shown)
     }
 

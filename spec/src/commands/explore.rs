@@ -33,7 +33,7 @@ pub struct Arguments {
 impl Arguments {
     /// Shows the page until Ctrl-C.
     pub fn run(&self) -> Result<bool> {
-        let page = HeterogeneousPaxos::new(self.world.setup()?);
+        let page = HeterogeneousPaxos::new(self.world.model()?);
         if !self.listen.ip().is_loopback() {
             bail!("--listen {}: only this machine may look, such as 127.0.0.1:3000", self.listen);
         }

@@ -1,6 +1,5 @@
 //! Exploring a model to the end, and what is said of that.
 
-use super::setup::Setup;
 use super::{Engines, State, Step};
 use stateright::{Checker, HasDiscoveries, Model, Path};
 use std::collections::BTreeMap;
@@ -34,14 +33,13 @@ pub struct Report {
 /// told every two seconds how many different states there are, and how many were met. With one thread, depths are exact.
 /// [`search`](super::witness::search) finds shortest paths.
 pub fn explore(
-    setup: Setup,
+    model: Engines,
     threads: usize,
     generated_max: Option<usize>,
     mut progress: impl FnMut(usize, usize),
 ) -> Report {
     let started = Instant::now();
-    let mut builder =
-        Engines::new(setup).checker().threads(threads).finish_when(HasDiscoveries::AnyFailures);
+    let mut builder = model.checker().threads(threads).finish_when(HasDiscoveries::AnyFailures);
     if let Some(most) = generated_max {
         builder = builder.target_state_count(most);
     }

@@ -35,11 +35,11 @@ pub fn knowledge(
     more: Option<Msg>,
 ) -> u64 {
     let past: &[Msg] = local.last().map_or(&[], |last| &universe.said(last).below);
-    let own = local.taken.iter().filter(|msg| past.binary_search(msg).is_err());
+    let own = local.taken().filter(|msg| past.binary_search(msg).is_err());
     let more = more.into_iter().flat_map(|msg| universe.said(msg).below.iter());
-    let more = more.filter(|msg| !local.holds(**msg));
+    let more = more.copied().filter(|msg| !local.holds(*msg));
     let mut all: Vec<&Said> = local.last().into_iter().map(|last| universe.said(last)).collect();
-    all.extend(own.chain(more).map(|msg| universe.said(*msg)));
+    all.extend(own.chain(more).map(|msg| universe.said(msg)));
     let mut known = Knowledge {
         classes: vec![Default::default(); universe.trust().class_count()],
         ..Default::default()
@@ -62,6 +62,28 @@ pub fn knowledge(
         hardest(&mut class.overtakers);
     }
     hash_of(&(known.ballot, known.lies, known.classes))
+}
+
+/// Whether an acceptor whose last message is `last` can know more once it takes `msg` in.
+pub fn teaches(universe: &Universe, byzantine: &AcceptorSet, last: Msg, msg: Msg) -> bool {
+    let (last, said) = (universe.said(last), universe.said(msg));
+    let below = |one: &Msg| last.below.binary_search(one).is_ok();
+    if below(&msg) {
+        return false;
+    }
+    let is_lie = |one: &&Msg| byzantine.contains(universe.said(**one).signer);
+    let news = said.facts.ballot > last.facts.ballot
+        || said.below.iter().filter(is_lie).any(|lie| !below(lie));
+    news || last.facts.classes.iter().zip(&said.facts.classes).any(|(known, said_of_class)| {
+        let mut all = BTreeSet::from_iter(known.overtakers.ballots());
+        let before = all.clone();
+        all.extend(said_of_class.overtakers.ballots());
+        hardest(&mut all);
+        let counted = said.facts.ballot == last.facts.ballot
+            && !(said_of_class.votes.is_subset(&known.votes)
+                && said_of_class.accepts.is_subset(&known.accepts));
+        all != before || counted
+    })
 }
 
 /// The highest, and the highest of another value.

@@ -4,7 +4,7 @@
 //! in are numbered, and what the engine makes of an event in one of them is worked out the first time and looked up from
 //! then on. A state of the whole model is a few such numbers.
 
-use super::setup::Setup;
+use super::setup::{Mode, Setup};
 use super::universe::{Msg, Said, Universe, hash_of};
 use crate::properties::Property;
 use hpaxos_consensus::message::{Kind, Message, NoSigner, Packet, Refs, Verified};
@@ -12,7 +12,7 @@ use hpaxos_consensus::{
     Config, Effects, Engine, Fault, Instance, Judgement, Peer, Record, Round, Sends, SlotEvent,
     ValueHash,
 };
-use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
+use hpaxos_learner_graph::AcceptorId;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,35 +34,69 @@ pub enum Happening {
     Forget,
 }
 
-/// A state that an acceptor can be in.
+impl Happening {
+    /// A number of its own.
+    fn code(self) -> u32 {
+        match self {
+            Happening::Deliver(msg) => msg,
+            Happening::Answer => u32::MAX,
+            Happening::Restart => u32::MAX - 1,
+            Happening::Forget => u32::MAX - 2,
+        }
+    }
+}
+
+/// A state that an acceptor can be in. There are millions: it is kept small.
 pub struct Local {
     /// Whose.
     pub owner: AcceptorId,
-    /// The messages in its DAG, ascending.
-    pub holds: Box<[Msg]>,
-    /// Those that it has taken in, ascending.
-    pub taken: Box<[Msg]>,
     /// What it has said, in order; a crash does not unsay it.
     pub chain: Box<[Msg]>,
-    /// Whose forks it knows.
-    pub forked: AcceptorSet,
-    /// What is on its disk, ascending.
-    pub stored: Box<[Msg]>,
-    /// Equal for equal states only, as far as 64 bits go.
+    /// Equal for equal states only, as far as 64 bits go; in the faithful mode.
     pub identity: u64,
     /// Equal for states, right after a message, that no guard can tell apart whatever the others did.
     pub class: u64,
-    /// Equal for states in which it has said the same, in the same way.
-    pub sayings: Box<[u64]>,
     /// What went wrong on the way here.
-    pub flaw: Option<(Property, Arc<str>)>,
+    pub flaw: Option<Box<(Property, Arc<str>)>>,
+    /// The messages in its DAG, ascending.
+    held: Box<[Held]>,
+    /// Whose forks it knows.
+    forked: Box<[AcceptorId]>,
     origin: Option<(LocalId, Happening)>,
+}
+
+/// A message that an acceptor holds: its number, whether it is taken in, whether it is on disk.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Held(u32);
+
+impl Held {
+    const TAKEN: u32 = 1 << 31;
+    const STORED: u32 = 1 << 30;
+
+    fn msg(self) -> Msg {
+        self.0 & !(Held::TAKEN | Held::STORED)
+    }
 }
 
 impl Local {
     /// Whether it holds a message.
     pub fn holds(&self, msg: Msg) -> bool {
-        self.holds.binary_search(&msg).is_ok()
+        self.held.binary_search_by_key(&msg, |held| held.msg()).is_ok()
+    }
+
+    /// The messages that it has taken in, ascending.
+    pub fn taken(&self) -> impl Iterator<Item = Msg> + Clone + '_ {
+        self.held.iter().filter(|held| held.0 & Held::TAKEN != 0).map(|held| held.msg())
+    }
+
+    /// What is on its disk, ascending.
+    pub fn stored(&self) -> impl Iterator<Item = Msg> + Clone + '_ {
+        self.held.iter().filter(|held| held.0 & Held::STORED != 0).map(|held| held.msg())
+    }
+
+    /// Whether it knows of a fork of `signer`.
+    pub fn has_caught(&self, signer: AcceptorId) -> bool {
+        self.forked.contains(&signer)
     }
 
     /// The round of its last vote.
@@ -78,18 +112,17 @@ impl Local {
     }
 }
 
-#[derive(PartialEq, Eq, Hash)]
-struct Key {
-    owner: AcceptorId,
-    holds: Box<[Msg]>,
-    taken: Box<[Msg]>,
-    chain: Box<[Msg]>,
-    stored: Box<[Msg]>,
-    flaw: Option<Property>,
-}
+/// What a state is told from others by, as far as 128 bits go.
+type Key = (u64, u64);
+
+/// A step that was worked out: from where, and what happened.
+type Taken = (LocalId, u32);
+
+/// Where a step leads that leads nowhere.
+const NOWHERE: LocalId = LocalId::MAX;
 
 /// Engines kept for the states that were met last: making one anew takes as long as its past.
-const ENGINES_MAX: usize = 20_000;
+const ENGINES_MAX: usize = 2_000;
 
 /// The states that acceptors can be in.
 pub struct Locals {
@@ -102,7 +135,7 @@ pub struct Locals {
     take_in: u64,
     states: boxcar::Vec<Local>,
     numbers: Mutex<HashMap<Key, LocalId>>,
-    next: RwLock<HashMap<(LocalId, Happening), Option<LocalId>>>,
+    next: RwLock<HashMap<Taken, LocalId>>,
     engines: Mutex<HashMap<LocalId, Arc<Instance>>>,
     fired: Vec<AtomicU64>,
 }
@@ -115,6 +148,8 @@ impl Locals {
             let (network, trust) = (setup.setting.network, setup.trust.clone());
             let mut config = Config::new(network, trust, Some(acceptor), signer);
             config.rules = setup.rules;
+            // A round is no part of a state: the acceptor is in a late one, and may answer all before it.
+            config.lenient_turns = u64::MAX;
             (acceptor, Arc::new(config))
         };
         let guards = Instance::GUARDS;
@@ -158,20 +193,21 @@ impl Locals {
     /// An acceptor that has just opened the slot.
     pub fn fresh(&self, owner: AcceptorId) -> LocalId {
         let mut out = Effects::default();
-        let instance = self.recovered(owner, &[], &mut out);
+        let instance = self.recovered(owner, std::iter::empty(), &mut out);
         let past = Past::default();
         self.enter(owner, instance, past, None)
     }
 
     /// What happens next, if anything does.
     pub fn after(&self, id: LocalId, event: Happening) -> Option<LocalId> {
+        let taken = (id, event.code());
         let known = self.next.read().expect("no thread panics with the lock");
-        if let Some(found) = known.get(&(id, event)) {
-            return *found;
+        if let Some(found) = known.get(&taken) {
+            return Some(*found).filter(|found| *found != NOWHERE);
         }
         drop(known);
         let next = self.work_out(id, event);
-        self.next.write().expect("as above").insert((id, event), next);
+        self.next.write().expect("as above").insert(taken, next.unwrap_or(NOWHERE));
         next
     }
 
@@ -193,15 +229,13 @@ impl Locals {
                 }
                 _ => {
                     let mut out = Effects::default();
-                    break Arc::new(self.recovered(local.owner, &local.stored, &mut out));
+                    break Arc::new(self.recovered(local.owner, local.stored(), &mut out));
                 }
             }
         };
-        let owner = self.get(id).owner;
         for event in path.into_iter().rev() {
             let mut out = Effects::default();
-            let stored = self.get(at).stored.clone();
-            let next = self.apply(owner, &instance, &stored, event, &mut out);
+            let next = self.apply(self.get(at), &instance, event, &mut out);
             at = self.after(at, event).expect("the path was taken before");
             instance = Arc::new(next);
         }
@@ -224,11 +258,10 @@ impl Locals {
         }
         let instance = self.engine(id);
         let mut out = Effects::default();
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            self.apply(before.owner, &instance, &before.stored, event, &mut out)
-        }));
+        let result =
+            catch_unwind(AssertUnwindSafe(|| self.apply(before, &instance, event, &mut out)));
         let mut past =
-            Past { chain: before.chain.to_vec(), stored: before.stored.to_vec(), flaw: None };
+            Past { chain: before.chain.to_vec(), stored: before.stored().collect(), flaw: None };
         let Ok(after) = result else {
             past.flaw = Some((Property::Assertions, "an assertion of the engine failed".into()));
             return Some(self.enter(
@@ -256,12 +289,12 @@ impl Locals {
     /// The engine after an event.
     fn apply(
         &self,
-        owner: AcceptorId,
+        local: &Local,
         before: &Instance,
-        stored: &[Msg],
         event: Happening,
         out: &mut Effects,
     ) -> Instance {
+        let owner = local.owner;
         match event {
             Happening::Deliver(msg) => {
                 let mut instance = before.clone();
@@ -285,11 +318,11 @@ impl Locals {
                 instance.settle(out);
                 instance
             }
-            Happening::Restart => self.recovered(owner, stored, out),
+            Happening::Restart => self.recovered(owner, local.stored(), out),
             Happening::Forget => {
-                let mut instance = self.recovered(owner, &[], out);
-                for msg in stored {
-                    let message = self.heard_by(owner, *msg);
+                let mut instance = self.recovered(owner, std::iter::empty(), out);
+                for msg in local.stored() {
+                    let message = self.heard_by(owner, msg);
                     let from = Peer::Acceptor(message.signer());
                     let hint = Refs::default();
                     instance.handle(SlotEvent::Message { from, message, hint }, out);
@@ -301,9 +334,14 @@ impl Locals {
     }
 
     /// An acceptor that starts with what is on its disk.
-    fn recovered(&self, owner: AcceptorId, stored: &[Msg], out: &mut Effects) -> Instance {
+    fn recovered(
+        &self,
+        owner: AcceptorId,
+        stored: impl Iterator<Item = Msg>,
+        out: &mut Effects,
+    ) -> Instance {
         let slot = self.setup.slot;
-        let messages = stored.iter().map(|msg| self.heard_by(owner, *msg)).collect();
+        let messages = stored.map(|msg| self.heard_by(owner, msg)).collect();
         let records =
             vec![Record::Round { slot, round: self.round }, Record::Messages { slot, messages }];
         let config = self.configs[&owner].clone();
@@ -334,61 +372,33 @@ impl Locals {
         origin: Option<(LocalId, Happening)>,
     ) -> LocalId {
         let dag = instance.dag();
-        let mut holds = Vec::with_capacity(dag.len());
-        let mut taken = Vec::with_capacity(dag.len());
-        for (ix, node) in dag.nodes() {
+        let held = dag.nodes().map(|(ix, node)| {
             let msg = self.universe.number(&node.message);
-            holds.push(msg);
-            if instance.has_taken(ix) {
-                taken.push(msg);
-            }
-        }
-        holds.sort_unstable();
-        taken.sort_unstable();
-        let key = Key {
-            owner,
-            holds: holds.into(),
-            taken: taken.into(),
-            chain: past.chain.into(),
-            stored: past.stored.into(),
-            flaw: past.flaw.as_ref().map(|(property, _)| *property),
+            let taken = if instance.has_taken(ix) { Held::TAKEN } else { 0 };
+            let stored = if past.stored.binary_search(&msg).is_ok() { Held::STORED } else { 0 };
+            Held(msg | taken | stored)
+        });
+        let mut held: Box<[Held]> = held.collect();
+        held.sort_unstable_by_key(|held| held.msg());
+        let flaw = past.flaw.as_ref().map(|(property, _)| *property);
+        let key = {
+            let content = (owner, &held, &past.chain, flaw);
+            (hash_of(&content), hash_of(&(0, content)))
         };
         let mut numbers = self.numbers.lock().expect("no thread panics with the lock");
         if let Some(known) = numbers.get(&key) {
             return *known;
         }
-        let said = |msg: &Msg| self.universe.said(*msg);
-        let ids = |msgs: &[Msg]| -> Vec<_> {
-            let mut ids: Vec<_> = msgs.iter().map(|msg| said(msg).message.id()).collect();
-            ids.sort_unstable();
-            ids
-        };
+        let chain = past.chain.iter().map(|msg| self.universe.said(*msg).classes[0].last);
+        let faithful = self.setup.mode == Mode::Faithful;
         let local = Local {
             owner,
-            forked: *dag.forked(),
-            identity: hash_of(&(
-                owner,
-                ids(&key.holds),
-                ids(&key.taken),
-                ids(&key.chain),
-                ids(&key.stored),
-                key.flaw,
-            )),
-            class: {
-                let chain = key.chain.iter().map(|msg| said(msg).classes[0].last);
-                hash_of(&(owner, chain.collect::<Vec<u64>>(), key.flaw))
-            },
-            sayings: (0..self.universe.permutations().len())
-                .map(|index| {
-                    let sayings = key.chain.iter().map(|msg| said(msg).sayings[index]);
-                    sayings.fold(0, u64::wrapping_add)
-                })
-                .collect(),
-            holds: key.holds.clone(),
-            taken: key.taken.clone(),
-            chain: key.chain.clone(),
-            stored: key.stored.clone(),
-            flaw: past.flaw,
+            identity: if faithful { self.identity(owner, &held, &past.chain, flaw) } else { 0 },
+            class: hash_of(&(owner, chain.collect::<Vec<u64>>(), flaw)),
+            forked: dag.forked().iter().collect(),
+            held,
+            chain: past.chain.into(),
+            flaw: past.flaw.map(Box::new),
             origin,
         };
         let id = self.states.push(local) as LocalId;
@@ -396,6 +406,22 @@ impl Locals {
         drop(numbers);
         self.keep(id, Arc::new(instance));
         id
+    }
+
+    /// The same whatever numbers the messages have in this run.
+    fn identity(
+        &self,
+        owner: AcceptorId,
+        held: &[Held],
+        chain: &[Msg],
+        flaw: Option<Property>,
+    ) -> u64 {
+        let id = |msg: Msg| self.universe.said(msg).message.id();
+        let mut held: Vec<_> =
+            held.iter().map(|one| (id(one.msg()), one.0 & (Held::TAKEN | Held::STORED))).collect();
+        held.sort_unstable();
+        let chain: Vec<_> = chain.iter().map(|msg| id(*msg)).collect();
+        hash_of(&(owner, held, chain, flaw))
     }
 }
 

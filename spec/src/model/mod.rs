@@ -27,8 +27,10 @@ pub mod knowledge;
 pub mod local;
 pub mod observer;
 pub mod page;
+mod prefix;
 pub mod rounds;
 pub mod setup;
+mod spoiler;
 pub mod stabilised;
 pub mod symmetry;
 pub mod telling;
@@ -41,7 +43,7 @@ use forgery::Forgery;
 use hpaxos_consensus::message::{Body, Kind};
 use hpaxos_consensus::{Ballot, Round};
 use hpaxos_learner_graph::AcceptorSet;
-use knowledge::knowledge;
+use knowledge::{knowledge, teaches};
 use local::{Happening, Local, LocalId, Locals};
 use observer::{Observer, Seen};
 use rounds::Clock;
@@ -65,6 +67,8 @@ pub struct Engines {
     continuations: Arc<Mutex<Continuations>>,
     /// For each pattern, the proposals.
     proposals: Vec<Vec<Msg>>,
+    /// How it begins, if that is stated: the steps, and at the end where they lead.
+    prefix: Arc<[(State, Option<Step>)]>,
 }
 
 /// What came of states that were taken as the moment of stabilisation.
@@ -161,8 +165,30 @@ impl Engines {
             continuations: Arc::default(),
             universe,
             proposals,
+            prefix: Arc::default(),
             setup,
         }
+    }
+
+    /// The same from where a [`prefix`] leads. What Byzantine acceptors sign in it is not counted.
+    ///
+    /// # Errors
+    /// Which line of the prefix cannot be performed, and why.
+    pub fn from_prefix(mut self, text: &str) -> Result<Self, String> {
+        let mut path = prefix::play(&self, text)?;
+        if let Some((last, _)) = path.last_mut() {
+            self.setup.lies += last.lies.len();
+            last.fresh = 0;
+            last.key = self.key(last);
+        }
+        self.prefix = path.into();
+        Ok(self)
+    }
+
+    /// A path with how the model begins.
+    pub fn with_prefix(&self, path: &[(State, Option<Step>)]) -> Vec<(State, Option<Step>)> {
+        let before = self.prefix.split_last().map_or(&[][..], |(_, before)| before);
+        before.iter().chain(path).cloned().collect()
     }
 
     /// What it is of.
@@ -250,7 +276,7 @@ impl Engines {
 
     /// What must not be in a state, if anything.
     pub fn flaw(&self, state: &State) -> Option<(Sentence, Arc<str>)> {
-        let here = self.honest(state).find_map(|local| local.flaw.clone());
+        let here = self.honest(state).find_map(|local| local.flaw.as_deref().cloned());
         here.or_else(|| self.seen(state).flaw.clone())
     }
 
@@ -290,10 +316,27 @@ impl Engines {
             self.honest(state).map(|local| local.last().map(|last| self.universe.ballot(last)));
         let lowest = lowest.min().flatten();
         let spent = state.lies.len() >= self.setup.lies;
+        // Nobody learns anything from these any more.
+        let lasts: Option<Vec<Msg>> = self.honest(state).map(Local::last).collect();
+        let told = |lasts: Vec<Msg>| {
+            let said = self.honest(state).flat_map(|local| local.chain.iter()).chain(&*state.lies);
+            let teaches = |msg: &&Msg| {
+                lasts
+                    .iter()
+                    .any(|last| teaches(&self.universe, &self.setup.byzantine, *last, **msg))
+            };
+            said.filter(|msg| !teaches(msg)).copied().collect()
+        };
+        let told: Vec<Msg> = lasts.filter(|_| spent).map(told).unwrap_or_default();
+        let known = |msg: Msg| told.contains(&msg);
         let key = |index: usize| {
-            let honest = self.honest(state).map(|local| self.share(local, index, lowest, spent));
+            let honest =
+                self.honest(state).map(|local| self.share(local, index, lowest, spent, &known));
             let honest = sum(&mut { honest });
-            let class = |msg: &Msg| self.universe.said(*msg).classes[index].last;
+            let class = |msg: &Msg| {
+                let said = self.universe.said(*msg);
+                if known(*msg) { said.sayings[index] } else { said.classes[index].last }
+            };
             let lies = (sum(&mut old.iter().map(class)), sum(&mut new.iter().map(class)));
             hash_of(&(frame, honest, lies))
         };
@@ -302,13 +345,23 @@ impl Engines {
 
     /// What an acceptor adds to what distinguishes a state in which no honest acceptor is in a ballot below `lowest`: what it
     /// said last, and what others may still learn from what it said before.
-    fn share(&self, local: &Local, index: usize, lowest: Option<Ballot>, spent: bool) -> u64 {
+    fn share(
+        &self,
+        local: &Local,
+        index: usize,
+        lowest: Option<Ballot>,
+        spent: bool,
+        known: &impl Fn(Msg) -> bool,
+    ) -> u64 {
         let owner = self.universe.permutations()[index][local.owner.index()];
-        let flaw = local.flaw.as_ref().map(|(property, _)| *property);
+        let flaw = local.flaw.as_ref().map(|flaw| flaw.0);
         let Some((last, before)) = local.chain.split_last() else { return hash_of(&(owner, flaw)) };
         let class = |msg: &Msg| {
             let said = self.universe.said(*msg);
             let classes = said.classes[index];
+            if known(*msg) {
+                return said.sayings[index];
+            }
             match Some(said.facts.ballot) < lowest {
                 true if spent && said.kind == Kind::OneB => classes.spent,
                 true => classes.old,
@@ -334,7 +387,7 @@ impl Engines {
             found.extend(next.filter(|msg| self.may_come(local, **msg)));
         }
         let lies = state.lies.iter().copied().filter(|msg| {
-            let known = local.forked.contains(self.universe.said(*msg).signer);
+            let known = local.has_caught(self.universe.said(*msg).signer);
             !local.holds(*msg) && !known && self.may_come(local, *msg)
         });
         found.extend(lies);
@@ -347,7 +400,7 @@ impl Engines {
             return true;
         }
         let mut missing = said.below.iter().filter(|below| !local.holds(**below) && **below != msg);
-        missing.all(|below| local.forked.contains(self.universe.said(*below).signer))
+        missing.all(|below| local.has_caught(self.universe.said(*below).signer))
     }
 
     fn faithful_steps(&self, state: &State, place: usize, steps: &mut Vec<Step>) {
@@ -438,7 +491,7 @@ impl Engines {
     fn within_reach(&self, state: &State, place: usize, local: &Local) -> Vec<Msg> {
         let others = state.honest.iter().enumerate().filter(|(other, _)| *other != place);
         let said = others.flat_map(|(_, id)| self.locals.get(*id).chain.iter().copied());
-        let known = |lie: &Msg| local.forked.contains(self.universe.said(*lie).signer);
+        let known = |lie: &Msg| local.has_caught(self.universe.said(*lie).signer);
         let lies = state.lies.iter().copied().filter(|lie| !known(lie));
         let mut found: Vec<Msg> = said.chain(lies).filter(|msg| !local.holds(*msg)).collect();
         found.sort_by_key(|msg| self.universe.said(*msg).below.len());
@@ -470,6 +523,9 @@ impl Model for Engines {
     type Action = Step;
 
     fn init_states(&self) -> Vec<State> {
+        if let Some((last, _)) = self.prefix.last() {
+            return vec![last.clone()];
+        }
         let acceptors = self.setup.setting.acceptors.iter().copied();
         let honest = acceptors.filter(|one| !self.setup.byzantine.contains(*one));
         let honest: Box<[_]> = honest.map(|one| self.locals.fresh(one)).collect();

@@ -53,9 +53,9 @@ impl Observer {
         lies: &[Msg],
     ) -> (u64, Arc<Seen>) {
         let sum = |index: usize| {
-            let said = locals.clone().map(|local| local.sayings[index]);
-            let lied = lies.iter().map(|msg| self.universe.said(*msg).sayings[index]);
-            hash_of(&said.chain(lied).fold(0, u64::wrapping_add))
+            let said = locals.clone().flat_map(|local| local.chain.iter()).chain(lies);
+            let said = said.map(|msg| self.universe.said(*msg).sayings[index]);
+            hash_of(&said.fold(0, u64::wrapping_add))
         };
         // Exchanging acceptors changes no decision.
         let sum = (0..self.universe.permutations().len()).map(sum).min().unwrap_or_default();

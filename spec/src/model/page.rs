@@ -3,7 +3,6 @@
 //! The explorer prints states and steps in some places as programmers see them; here they look the same to everybody. Beside
 //! the properties, which hold always, it looks for the witnesses.
 
-use super::setup::Setup;
 use super::witness::Witness;
 use super::{Engines, State, Step, diagram};
 use stateright::{Model, Path, Property};
@@ -34,9 +33,8 @@ pub struct Deed {
 }
 
 impl HeterogeneousPaxos {
-    /// The model of a set-up.
-    pub fn new(setup: Setup) -> Self {
-        let model = Engines::new(setup);
+    /// Of a model.
+    pub fn new(model: Engines) -> Self {
         HeterogeneousPaxos { properties: model.properties(), model: Arc::new(model) }
     }
 

@@ -117,7 +117,7 @@ impl Engines {
         };
         for msg in messages {
             let local = self.locals().get(at);
-            let hidden = local.forked.contains(self.universe().said(msg).signer);
+            let hidden = local.has_caught(self.universe().said(msg).signer);
             if !local.holds(msg) && !hidden {
                 happen(&mut at, Happening::Deliver(msg));
             }

@@ -2,12 +2,14 @@
 //!
 //! The state is taken as the moment of stabilisation. All honest acceptors, but those that stop for good, start with what is on their disks, meet, and go on
 //! with the engine's own rounds, timers and proposers; a packet takes one period. What Byzantine acceptors signed and some
-//! honest one holds is passed on like everything else; in each round they announce the next one at once. When all is decided,
+//! honest one holds is passed on like everything else; in each round they announce the next one at once, and they spoil rounds
+//! where they can ([`super::spoiler`]). When all is decided,
 //! what they signed and nobody took in comes to one acceptor, and has to become known to all if it proves a fork. The run is
 //! deterministic, so that "a live learner decides in time" is a question about the state.
 
 use super::local::Local;
 use super::setup::Setup;
+use super::spoiler::Spoilers;
 use super::universe::{Msg, Universe};
 use crate::properties::Property;
 use hpaxos_consensus::message::{
@@ -63,9 +65,9 @@ pub struct Stabiliser {
     live: LearnerSet,
 }
 
-struct Node {
-    me: AcceptorId,
-    instance: Instance,
+pub(super) struct Node {
+    pub me: AcceptorId,
+    pub instance: Instance,
     timers: BTreeMap<TimerKind, u32>,
     decided: BTreeMap<LearnerId, u32>,
     /// Values that are here and valid.
@@ -73,12 +75,13 @@ struct Node {
     proposed: BTreeMap<Round, MessageId>,
 }
 
-struct Run<'a> {
-    setup: &'a Setup,
+pub(super) struct Run<'a> {
+    pub setup: &'a Setup,
     now: u32,
-    nodes: Vec<Node>,
+    pub nodes: Vec<Node>,
     /// What arrives in the next period, by receiver.
-    flying: Vec<VecDeque<SlotEvent>>,
+    pub flying: Vec<VecDeque<SlotEvent>>,
+    pub spoilers: Spoilers,
     /// Learners that decided, with the highest ballot by which one did.
     rounds: BTreeMap<LearnerId, Round>,
     /// The round that Byzantine acceptors have announced.
@@ -120,8 +123,7 @@ impl Stabiliser {
             .copied()
             .collect();
         let honest = &honest[..];
-        let held: BTreeSet<Msg> =
-            honest.iter().flat_map(|local| local.stored.iter().copied()).collect();
+        let held: BTreeSet<Msg> = honest.iter().flat_map(|local| local.stored()).collect();
         let mut run = Run {
             now: 0,
             nodes: Vec::new(),
@@ -129,6 +131,7 @@ impl Stabiliser {
             rounds: BTreeMap::new(),
             dragged: Round(0),
             broken: None,
+            spoilers: Spoilers::new(universe, self.setup.byzantine.iter(), &held),
             setup: &self.setup,
         };
         let mut armed = Vec::new();
@@ -181,7 +184,7 @@ impl Stabiliser {
     /// An acceptor with what it has stored. Where it proposed, that is on its disk too, and it is in that round.
     fn woken(&self, universe: &Universe, local: &Local, own: &[Msg]) -> (Node, Effects) {
         let slot = self.setup.slot;
-        let stored: BTreeSet<Msg> = local.stored.iter().chain(own).copied().collect();
+        let stored: BTreeSet<Msg> = local.stored().chain(own.iter().copied()).collect();
         let message = |msg: &Msg| -> Arc<Verified<Message>> { universe.said(*msg).message.clone() };
         let mut records =
             vec![Record::Messages { slot, messages: stored.iter().map(message).collect() }];
@@ -207,8 +210,12 @@ impl Stabiliser {
     }
 
     /// The last round that may pass before a learner has decided: its (1 + f)-th with a proposer that is honest and up, of those after
-    /// `start`.
+    /// `start`; where Byzantine acceptors can spoil lenient rounds, of the strict ones.
     fn bound(&self, learner: LearnerId, start: Round) -> Round {
+        let strict = self.configs.values().map(|config| config.lenient_turns).max().unwrap_or(0)
+            * self.setup.trust.schedule().turn();
+        let lenient = if self.setup.byzantine.is_empty() { 0 } else { strict };
+        let start = Round(start.0.max(lenient));
         let schedule = self.setup.trust.schedule();
         let slot = self.setup.slot;
         let mut left = 1 + self.setup.byzantine.len();
@@ -259,6 +266,7 @@ impl Run<'_> {
 
     fn next_period(&mut self) {
         self.drag();
+        self.spoil();
         // Nothing happens until something arrives, or a timer ends.
         let quiet = self.flying.iter().all(VecDeque::is_empty);
         let due = self.nodes.iter().flat_map(|node| node.timers.values()).min().copied();

@@ -95,7 +95,7 @@ impl Engines {
                 }
                 let said = after.chain.iter().skip(before.chain.len());
                 done.extend(said.map(|msg| format!("says {}", self.message_in_full(*msg))));
-                if let Some((property, detail)) = &after.flaw {
+                if let Some((property, detail)) = after.flaw.as_deref() {
                     done.push(format!("{}: {detail}", property.name()));
                 }
                 format!("{} {}", self.acceptor(after.owner), done.join("; "))
@@ -138,8 +138,8 @@ impl Engines {
         for msg in &local.chain {
             let _ = writeln!(text, "  said {}", self.message_in_full(*msg));
         }
-        let others = local.taken.iter().filter(|msg| !local.chain.contains(msg));
-        let others: Vec<String> = others.map(|msg| self.short(*msg)).collect();
+        let others = local.taken().filter(|msg| !local.chain.contains(msg));
+        let others: Vec<String> = others.map(|msg| self.short(msg)).collect();
         if !others.is_empty() {
             let _ = writeln!(text, "  has taken in {}", others.join(" "));
         }

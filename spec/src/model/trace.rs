@@ -125,6 +125,7 @@ impl<W: Write> Writer<'_, W> {
         let (network, slot, log) = (setup.setting.network, setup.slot, setup.setting.log().clone());
         let mut config = Config::new(network, setup.trust.clone(), Some(me), Arc::new(NoSigner));
         config.rules = setup.rules;
+        config.lenient_turns = u64::MAX;
         self.node(me).engine = Some(Instance::new(Arc::new(config), slot));
         self.run(me, |engine, out| engine.settle(out))?;
         let node = self.name(me);
