@@ -24,7 +24,7 @@ MDBOOK := 0.5.4
 # Of 2026-05-19. libFuzzer's flags are not in stable compilers.
 NIGHTLY := nightly-2026-05-20
 
-.PHONY: help setup setup-clocks test testnet install programs archive ci format clippy docs deny typos audit tlc check-long long soak bench bench-peers fuzz book tools
+.PHONY: help setup setup-clocks test testnet install programs archive ci format clippy docs deny typos audit tlc check-long long soak bench bench-report bench-check bench-peers fuzz book tools
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1|/' | column -t -s '|'
@@ -111,12 +111,22 @@ SEED ?= 1
 soak: setup-clocks programs ## Run a network under load and a fault every 5 s for SOAK (default 30m), drawn from SEED; then judge it.
 	$(PROGRAMS)/hpaxos-testnet up --folder $(TARGET)/soak --topology testnet/examples/pruned.toml --fresh --no-story --load 50/s --nemesis $(SEED) --for $(SOAK)
 
-bench: setup ## Measure; prints the figures of docs/figures.md.
+bench: bench-report ## Measure: the report, and then the other figures of docs/figures.md.
 	scripts/bench-graph.sh
 	cargo bench --locked -p hpaxos-learner-graph
 	cargo bench --locked -p hpaxos-consensus
-	cargo build --workspace --bins --locked --release
 	scripts/bench-node.sh $(TARGET)/release
+
+# Measured with what releases are made of.
+BENCH ?=
+BENCH_PROGRAM := $(TARGET)/release/hpaxos-bench
+bench-report: setup ## Measure: one report, in target/bench; BENCH=--quick or BENCH="--section node", see `hpaxos-bench run --help`.
+	cargo build --workspace --bins --locked --release
+	$(BENCH_PROGRAM) run --out $(TARGET)/bench --date $$(date -u +%F) $(BENCH)
+
+# Not part of `ci`: it needs a machine that does nothing else.
+bench-check: ## Compare the last report in target/bench with docs/bench; fails where a ratio is worse beyond the noise.
+	$(BENCH_PROGRAM) check --report $(TARGET)/bench/report.json
 
 # PEERS="--pairs 1 --peers malachite"; see bench/peers/README.md.
 PEERS ?=

@@ -2,14 +2,18 @@
 //!
 //! Exit codes: 0 done or fine, 1 something is worse, 2 could not answer, 101 our bug.
 
+mod arithmetic;
+mod case;
 mod check;
 mod crossing;
 mod graphs;
 mod machine;
 mod neighbours;
+mod network;
 mod percentiles;
 mod plot;
 mod power_law;
+mod primitives;
 mod progress;
 mod ratio;
 mod report;
@@ -26,7 +30,7 @@ use neighbours::Watch;
 use progress::{answer, say};
 use report::Report;
 use section::Section;
-use sections::{floor, growth, wan};
+use sections::{bundles, floor, growth, node, wan};
 use setting::Setting;
 use std::fs;
 use std::path::PathBuf;
@@ -39,8 +43,10 @@ struct Entry {
 }
 
 /// All sections, in the order of the report.
-const SECTIONS: [Entry; 4] = [
+const SECTIONS: [Entry; 6] = [
     Entry { name: "floor", run: floor::run },
+    Entry { name: "node", run: node::run },
+    Entry { name: "bundles", run: bundles::run },
     Entry { name: "growth", run: growth::run },
     Entry { name: "wan", run: wan::run },
     Entry { name: "crossing", run: sections::crossing::run },
@@ -52,7 +58,7 @@ Examples:
   hpaxos-bench run --quick
   hpaxos-bench run --section floor --section node --programs target/release --out /tmp/report
 
-Sections: floor, growth, wan, crossing. What is asked for is measured in this order, whatever the order of the options.
+Sections: floor, node, bundles, growth, wan, crossing. What is asked for is measured in this order, whatever the order of the options.
 
 Figures of a machine that does something else, too, are worth little; the report says what else ran.
 
@@ -121,19 +127,10 @@ impl RunArguments {
             Some(folder) => folder,
             None => own.parent().context("this program is in no folder")?.to_owned(),
         };
-        for program in ["hpaxos", "hpaxos-testnet"] {
-            if !programs.join(program).is_file() {
-                bail!(
-                    "there is no {program} in {}: `cargo build --release --workspace --bins` builds it, and --programs says \
-                    where it is",
-                    programs.display()
-                );
-            }
-        }
         fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot make the folder {}", self.out.display()))?;
         let machine = Machine::look(&self.out);
-        let setting = Setting { programs, quick: self.quick, disk: self.out.clone() };
+        let setting = Setting::new(programs, self.quick, self.out.clone());
         let mut sections = Vec::new();
         for Entry { name, run } in SECTIONS {
             if !self.sections.is_empty() && !self.sections.iter().any(|asked| asked == name) {

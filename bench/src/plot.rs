@@ -1,6 +1,6 @@
 //! Plots: series of points, drawn as SVG.
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::{
@@ -115,32 +115,25 @@ impl Plot {
                     self.draw(&area, x.log_scale(), y.log_scale())
                 }
             }
-            .map_err(|error| anyhow!("cannot draw the plot {}: {error}", self.name))?;
+            .with_context(|| format!("cannot draw the plot {}", self.name))?;
         }
         Ok(text)
     }
 
-    fn draw<X, Y>(
-        &self,
-        area: &DrawingArea<SVGBackend<'_>, Shift>,
-        x: X,
-        y: Y,
-    ) -> Result<(), Box<dyn std::error::Error>>
+    fn draw<X, Y>(&self, area: &DrawingArea<SVGBackend<'_>, Shift>, x: X, y: Y) -> Result<()>
     where
         X: AsRangedCoord<Value = f64>,
         Y: AsRangedCoord<Value = f64>,
         X::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
         Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
     {
-        let failed = |error| format!("{error}");
-        area.fill(&WHITE).map_err(|error| failed(error.to_string()))?;
+        area.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, (FONT, 18))
             .margin(12)
             .x_label_area_size(44)
             .y_label_area_size(64)
-            .build_cartesian_2d(x, y)
-            .map_err(|error| failed(error.to_string()))?;
+            .build_cartesian_2d(x, y)?;
         chart
             .configure_mesh()
             .x_desc(&self.x.label)
@@ -150,21 +143,17 @@ impl Plot {
             .label_style((FONT, 13))
             .axis_desc_style((FONT, 14))
             .light_line_style(WHITE)
-            .draw()
-            .map_err(|error| failed(error.to_string()))?;
+            .draw()?;
         for (series, colour) in self.series.iter().zip(COLOURS) {
             let shown = series.points.iter().filter(|(x, y)| self.x.shows(*x) && self.y.shows(*y));
             let points: Vec<_> = shown.copied().collect();
             chart
-                .draw_series(LineSeries::new(points.clone(), colour.stroke_width(2)))
-                .map_err(|error| failed(error.to_string()))?
+                .draw_series(LineSeries::new(points.clone(), colour.stroke_width(2)))?
                 .label(&series.name)
                 .legend(move |(x, y)| {
                     PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2))
                 });
-            chart
-                .draw_series(points.into_iter().map(|at| Circle::new(at, 3, colour.filled())))
-                .map_err(|error| failed(error.to_string()))?;
+            chart.draw_series(points.into_iter().map(|at| Circle::new(at, 3, colour.filled())))?;
         }
         if self.series.len() > 1 {
             chart
@@ -173,10 +162,9 @@ impl Plot {
                 .label_font((FONT, 13))
                 .background_style(WHITE.mix(0.85))
                 .border_style(RGBColor(160, 160, 160))
-                .draw()
-                .map_err(|error| failed(error.to_string()))?;
+                .draw()?;
         }
-        area.present().map_err(|error| failed(error.to_string()))?;
+        area.present()?;
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use crate::driver::{Input, LinkChange};
 use crate::executor::Decisions;
 use crate::judge::Judge;
 use crate::mempool::{Added, Mempool, Source};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Signed};
 use crate::network::{Bytes, Intake, Refused, Verdict};
 use crate::snapshots::Snapshots;
 use crate::store::{Store, reading};
@@ -56,7 +56,7 @@ impl Remembered {
         let started = Instant::now();
         let packet = Packet::open(bytes, keys)?;
         if let Packet::Message(..) | Packet::Announcement(_) = packet {
-            metrics.signature_verified(started.elapsed());
+            metrics.signature_verified(Signed::Message, started.elapsed());
             self.packets().insert(hash, packet.clone());
         }
         Ok(packet)
@@ -114,6 +114,7 @@ impl Checked {
             }
             Err(_) => return Verdict::Reject,
         };
+        self.metrics.signatures_checked(Signed::Bundle, bundle.signatures.len());
         if self.views.is_used(log, &id) {
             return Verdict::Ignore;
         }
@@ -148,7 +149,7 @@ impl Checked {
         if !key.is_some_and(|key| attestation.is_signed_by(self.network, &key, &signature)) {
             return Err(Refused("an attestation with a wrong signature".to_owned()));
         }
-        self.metrics.signature_verified(started.elapsed());
+        self.metrics.signature_verified(Signed::Attestation, started.elapsed());
         self.decisions.attested(log, Attested { by, attestation, learners, signature });
         Ok(())
     }
@@ -165,6 +166,7 @@ impl Checked {
         certificate
             .verify(self.network, &self.graph)
             .map_err(|flaw| Refused(format!("a certificate that does not hold: {flaw}")))?;
+        self.metrics.signatures_checked(Signed::Certificate, certificate.signatures.len());
         self.decisions.certificate(log, learner, certificate);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Judges blocks, off the engine's thread.
 
 use crate::mempool::Mempool;
+use crate::metrics::{Metrics, Signed};
 use crate::store::LogIndex;
 use hpaxos_consensus::{Judgement, NetworkId, Slot, ValueHash};
 use hpaxos_ledger::{Block, BundleId, LogRules, value};
@@ -26,12 +27,18 @@ pub struct Judge {
     network: NetworkId,
     rules: Vec<LogRules>,
     mempool: Arc<Mempool>,
+    metrics: Metrics,
 }
 
 impl Judge {
     /// One for all logs of a node, in their order.
-    pub fn new(network: NetworkId, rules: Vec<LogRules>, mempool: Arc<Mempool>) -> Self {
-        Judge { network, rules, mempool }
+    pub fn new(
+        network: NetworkId,
+        rules: Vec<LogRules>,
+        mempool: Arc<Mempool>,
+        metrics: Metrics,
+    ) -> Self {
+        Judge { network, rules, mempool, metrics }
     }
 
     /// The rules of a log.
@@ -53,8 +60,13 @@ impl Judge {
     pub fn judge_now(&self, log: LogIndex, slot: Slot, bytes: Arc<[u8]>) -> Judged {
         let value = value(self.network, &bytes);
         // Signatures of what waits here were checked when it came.
-        let known =
-            |id: &BundleId, signatures: &[[u8; 64]]| self.mempool.knows(log, id, signatures);
+        let known = |id: &BundleId, signatures: &[[u8; 64]]| {
+            let is_known = self.mempool.knows(log, id, signatures);
+            if !is_known {
+                self.metrics.signatures_checked(Signed::Bundle, signatures.len());
+            }
+            is_known
+        };
         let checked = Block::check_knowing(self.rules(log), slot.0, &bytes, &known);
         let (judgement, bundles) = match checked {
             Ok(block) => {

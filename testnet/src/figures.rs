@@ -1,5 +1,6 @@
 //! What a network did, in figures.
 
+use crate::counters::Counters;
 use crate::fleet::Fleet;
 use crate::load::Counts;
 use hpaxos_node::api::answers::{Log, Logs};
@@ -16,8 +17,12 @@ pub struct Figures {
     pub decisions: BTreeMap<String, BTreeMap<String, u64>>,
     /// What became of the load's bundles.
     pub bundles: Bundles,
+    /// Bundles committed on all chains, a second, while there was load.
+    pub committed_per_second: f64,
     /// From the time at which a bundle was due to its commit on all chains.
     pub commit_ms: Percentiles,
+    /// From a proposal to each learner's decision at each node.
+    pub decision_ms: Percentiles,
     /// Memory of each node, in MB, at the end.
     pub rss_mb: BTreeMap<String, f64>,
     /// What a decision cost, where the system tells: decisions of all logs together, each counted once.
@@ -50,13 +55,21 @@ pub struct Percentiles {
     pub p99: Option<f64>,
 }
 
-/// What a decision cost.
+/// What a decision cost; null where the system or the nodes do not tell, as when one was restarted.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct PerDecision {
     /// CPU time of all nodes together, in milliseconds.
     pub cpu_ms: Option<f64>,
     /// Bytes written to the disk, by each node on average.
     pub write_bytes: Option<f64>,
+    /// Messages that nodes sent, one for each peer.
+    pub messages: Option<f64>,
+    /// Bytes of these.
+    pub sent_bytes: Option<f64>,
+    /// Batches of records that were written down, each with a sync, by all nodes together.
+    pub syncs: Option<f64>,
+    /// Signatures that were checked, by all nodes together.
+    pub signatures_checked: Option<f64>,
 }
 
 /// How far each node was.
@@ -68,13 +81,14 @@ pub struct Meter {
     from: Heights,
     cpu_ms: u64,
     write_bytes: u64,
+    counters: Counters,
 }
 
 impl Meter {
     /// Begins to measure, at what the nodes say now.
-    pub fn start(fleet: &Fleet, seen: &BTreeMap<String, Logs>) -> Self {
+    pub fn start(fleet: &Fleet, seen: &BTreeMap<String, Logs>, counters: Counters) -> Self {
         let (cpu_ms, write_bytes) = used(fleet);
-        Meter { started: Instant::now(), from: furthest(seen), cpu_ms, write_bytes }
+        Meter { started: Instant::now(), from: furthest(seen), cpu_ms, write_bytes, counters }
     }
 
     /// Since when.
@@ -91,7 +105,7 @@ impl Meter {
                 *height -= before.unwrap_or(0).min(*height);
             }
         }
-        let total: u64 = decisions.values().filter_map(|learners| learners.values().max()).sum();
+        let total = total(&decisions);
         let (cpu_ms, write_bytes) = used(fleet);
         let per = |amount: u64| (total > 0).then(|| amount as f64 / total as f64);
         let nodes = fleet.nodes.len().max(1) as f64;
@@ -105,6 +119,7 @@ impl Meter {
                 open: counts.open.len() as u64,
                 refused: counts.refused,
             },
+            committed_per_second: rounded(counts.committed as f64 / self.elapsed().as_secs_f64()),
             commit_ms: percentiles(&counts.latencies_us),
             rss_mb: rss
                 .map(|node| (node.name.clone(), rounded(node.usage().rss_bytes as f64 / 1e6)))
@@ -113,10 +128,33 @@ impl Meter {
                 cpu_ms: per(cpu_ms.saturating_sub(self.cpu_ms)).map(rounded),
                 write_bytes: per(write_bytes.saturating_sub(self.write_bytes))
                     .map(|bytes| (bytes / nodes).round()),
+                ..PerDecision::default()
             },
+            decision_ms: Percentiles::default(),
             decisions,
         }
     }
+
+    /// Adds what the nodes count themselves to figures of the same moment.
+    pub fn count(&self, figures: &mut Figures, now: &Counters) {
+        let total = total(&figures.decisions);
+        let Some(since) = now.since(&self.counters).filter(|_| total > 0) else { return };
+        let per = |amount: f64| Some(rounded(amount / total as f64));
+        let of = &mut figures.per_decision;
+        of.messages = per(since.sum("hpaxos_network_messages_total", "direction=\"out\""));
+        of.sent_bytes = per(since.sum("hpaxos_bytes_total", "direction=\"out\""));
+        of.syncs = per(since.sum("hpaxos_store_commit_seconds_count", ""));
+        of.signatures_checked = per(since.sum("hpaxos_signatures_checked_total", ""));
+        let at = |share| {
+            since.percentile("hpaxos_decision_seconds", share).map(|seconds| rounded(seconds * 1e3))
+        };
+        figures.decision_ms = Percentiles { p50: at(0.5), p90: at(0.9), p99: at(0.99) };
+    }
+}
+
+/// Slots decided, each counted once.
+fn total(decisions: &Heights) -> u64 {
+    decisions.values().filter_map(|learners| learners.values().max()).sum()
 }
 
 fn used(fleet: &Fleet) -> (u64, u64) {

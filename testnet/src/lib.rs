@@ -12,6 +12,7 @@
 pub mod attack;
 pub mod clocks;
 pub mod control;
+pub mod counters;
 pub mod figures;
 pub mod fleet;
 pub mod folder;
@@ -22,6 +23,7 @@ pub mod process;
 pub mod registers;
 pub mod show;
 pub mod story;
+pub mod swap;
 pub mod topology;
 pub mod traitor;
 pub mod verdict;

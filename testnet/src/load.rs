@@ -1,16 +1,16 @@
-//! Load: bundles with two signatures each, so many a second, and what became of every one.
+//! Load: bundles, so many a second, and what became of every one.
 //!
-//! Two clients swap gold on all chains of a log. Each bundle has the time at which it was due; its latency runs from then until
+//! Each bundle has the time at which it was due; its latency runs from then until
 //! its node has executed it on all chains, so that a network that falls behind is not flattered.
 //!
 //! A node that is killed forgets what waited there; the client sends it once more, which is safe: a bundle is executed once.
 
 use crate::figures::{furthest, keeps_up};
 use crate::fleet::Fleet;
-use crate::story::{VALID_SLOTS, signed};
+use crate::swap::Swap;
 use ed25519_dalek::SigningKey;
 use hpaxos_consensus::NetworkId;
-use hpaxos_ledger::{Bundle, BundleId, Operation, Part, Receipt, Status};
+use hpaxos_ledger::{Bundle, BundleId, Receipt, Status};
 use hpaxos_node::api::answers::Logs;
 use hpaxos_node::client::{Client, ClientError};
 use std::collections::BTreeMap;
@@ -147,6 +147,7 @@ pub struct Load {
 
 struct Shared {
     target: Arc<Target>,
+    swap: Swap,
     rate: f64,
     started: Instant,
     next: AtomicU64,
@@ -157,9 +158,10 @@ struct Shared {
 
 impl Load {
     /// Starts to send `rate` bundles a second. Bundles of two loads differ in their `salt`.
-    pub fn start(target: Arc<Target>, rate: f64, salt: u64) -> Self {
+    pub fn start(target: Arc<Target>, swap: Swap, rate: f64, salt: u64) -> Self {
         let shared = Arc::new(Shared {
             target,
+            swap,
             rate,
             started: Instant::now(),
             next: AtomicU64::new(0),
@@ -325,7 +327,7 @@ impl Shared {
     }
 
     fn send(&self, number: u64, due: Instant) {
-        let bundle = self.bundle(number);
+        let bundle = self.swap.bundle(&self.target, (self.salt << 32) | number);
         let Some(client) = self.target.client(number) else {
             self.counts().refuse("no node is up".into());
             thread::sleep(NAP);
@@ -347,32 +349,5 @@ impl Shared {
             }
             None => drop(counts.open.insert(id, Arc::new(bundle))),
         }
-    }
-
-    fn bundle(&self, number: u64) -> Bundle {
-        let target = &self.target;
-        let people = target.keys.len() as u64;
-        let (one, other) = (number % people, (number / people + 1 + number) % people);
-        let other = if other == one { (one + 1) % people } else { other };
-        let (one, other) = (&target.keys[one as usize], &target.keys[other as usize]);
-        let public = |key: &SigningKey| key.verifying_key().to_bytes();
-        let pay = |from, to| Operation::Pay {
-            asset: "gold".into(),
-            from: public(from),
-            to: public(to),
-            amount: 1,
-        };
-        let parts = target.chains.iter().enumerate().map(|(place, chain)| {
-            let there = if place % 2 == 0 { pay(one, other) } else { pay(other, one) };
-            let mut operations = vec![there];
-            if target.chains.len() == 1 {
-                operations.push(pay(other, one));
-            }
-            Part { chain: chain.clone(), operations }
-        });
-        let valid_until = target.height.load(Ordering::Relaxed) + VALID_SLOTS;
-        let salt = (self.salt << 32) | number;
-        let keys = [one, other].into_iter();
-        signed(target.network, &target.log, valid_until, salt, parts.collect(), keys)
     }
 }

@@ -26,6 +26,8 @@ const LINES_SHOWN: usize = 8;
 pub struct Addresses {
     /// The HTTP API; a traitor has none.
     pub api: Option<SocketAddr>,
+    /// Its metrics; a traitor has none.
+    pub metrics: Option<SocketAddr>,
     /// Other nodes.
     pub p2p: Vec<String>,
 }

@@ -50,7 +50,7 @@ pub struct Market {
     valid_until: Mutex<BTreeMap<String, u64>>,
     salt: AtomicU64,
     child: Child,
-    programs: PathBuf,
+    testnet: PathBuf,
     /// Gone with the market.
     folder: TempDir,
 }
@@ -108,13 +108,13 @@ impl Market {
         write("graph.toml", graph())?;
         let topology = "version = 1\ngraph = \"graph.toml\"\n[config.consensus]\nslot_ms_min = 0\nidle_slot_ms = 3600000\n";
         let topology = write("topology.toml", topology.into())?;
-        let programs = setting.programs.clone();
+        let testnet = setting.program("hpaxos-testnet")?;
         let network = folder.path().join("network");
         let said = folder.path().join("up.json");
         let create = |path: &Path| {
             File::create(path).with_context(|| format!("cannot write {}", path.display()))
         };
-        let child = Command::new(programs.join("hpaxos-testnet"))
+        let child = Command::new(&testnet)
             .args(["up", "--direct", "--no-story", "--json", "--folder"])
             .arg(&network)
             .arg("--topology")
@@ -138,7 +138,7 @@ impl Market {
             valid_until: Mutex::default(),
             salt: AtomicU64::new(1),
             child,
-            programs,
+            testnet,
             folder,
         };
         market.meet(&network)?;
@@ -147,7 +147,7 @@ impl Market {
 
     /// Waits for the network in a folder, and gets to know it.
     fn meet(&mut self, folder: &Path) -> Result<()> {
-        let waited = Command::new(self.programs.join("hpaxos-testnet"))
+        let waited = Command::new(&self.testnet)
             .args(["status", "--wait", "60s", "--folder"])
             .arg(folder)
             .stdout(Stdio::null())
@@ -285,7 +285,7 @@ impl Market {
     }
 
     fn stop(&self) -> Result<()> {
-        Command::new(self.programs.join("hpaxos-testnet"))
+        Command::new(&self.testnet)
             .args(["down", "--folder"])
             .arg(self.folder.path().join("network"))
             .stdout(Stdio::null())

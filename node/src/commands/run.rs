@@ -187,17 +187,19 @@ async fn count_traffic(node: Arc<Node>) {
     use hpaxos_node::metrics::Direction as Way;
     use hpaxos_node::network::{Direction, Protocol};
     let traffic = node.network.traffic().clone();
-    let mut counted = [[0; 2]; 3];
+    let mut counted = [[(0, 0); 2]; 3];
     loop {
         for (row, protocol) in Protocol::ALL.into_iter().enumerate() {
             for (column, direction) in Direction::ALL.into_iter().enumerate() {
-                let bytes = traffic.bytes(protocol, direction);
-                let more = bytes - std::mem::replace(&mut counted[row][column], bytes);
+                let now =
+                    (traffic.messages(protocol, direction), traffic.bytes(protocol, direction));
+                let before = std::mem::replace(&mut counted[row][column], now);
+                let (messages, bytes) = (now.0 - before.0, now.1 - before.1);
                 let way = match direction {
                     Direction::In => Way::In,
                     Direction::Out => Way::Out,
                 };
-                node.metrics.bytes(protocol.name(), way, more);
+                node.metrics.traffic(protocol.name(), way, messages, bytes);
             }
         }
         tokio::time::sleep(TRAFFIC_EVERY).await;

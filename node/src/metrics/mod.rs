@@ -1,6 +1,9 @@
 //! What a node counts and measures, for Prometheus. Names and labels are a contract with dashboards and alerts.
 
+mod labels;
 mod process;
+
+pub use labels::{Direction, Signed};
 
 use axum::Router;
 use axum::extract::State;
@@ -16,10 +19,12 @@ use std::io;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
-/// From 0.1 ms to 30 s: a commit of the disk, a decision on one machine, around the world, in a storm.
-const LATENCY_SECONDS: [f64; 17] = [
-    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-    5.0, 10.0, 30.0,
+/// From 0.1 ms to 30 s: a commit of the disk, a decision on one machine, around the world, in a storm. Closest where one
+/// machine decides, so that percentiles between two of them are worth something.
+const LATENCY_SECONDS: [f64; 31] = [
+    0.000_1, 0.000_25, 0.000_5, 0.000_75, 0.001, 0.001_5, 0.002, 0.002_5, 0.003, 0.004, 0.005,
+    0.006_5, 0.008, 0.01, 0.015, 0.02, 0.025, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 0.75, 1.0,
+    1.5, 2.5, 5.0, 10.0, 30.0,
 ];
 
 /// From 10 µs to 0.1 s: a signature takes some tens of microseconds, a batch of them more.
@@ -32,24 +37,6 @@ const VERIFY_SECONDS: [f64; 13] = [
 const BATCH_RECORDS: [f64; 12] =
     [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0];
 
-/// Which way something went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// To this node.
-    In,
-    /// From this node.
-    Out,
-}
-
-impl Direction {
-    fn label(self) -> &'static str {
-        match self {
-            Direction::In => "in",
-            Direction::Out => "out",
-        }
-    }
-}
-
 /// All that a node counts and measures. Clones count together.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -61,6 +48,8 @@ pub struct Metrics {
     round: IntGaugeVec,
     messages: IntCounterVec,
     bytes: IntCounterVec,
+    network_messages: IntCounterVec,
+    signatures_checked: IntCounterVec,
     signature_verify: Histogram,
     store_commit: Histogram,
     store_batch_records: Histogram,
@@ -124,6 +113,18 @@ impl Metrics {
                 "hpaxos_bytes_total",
                 "Bytes on the network.",
                 &["protocol", "direction"],
+            ),
+            network_messages: counters(
+                to,
+                "hpaxos_network_messages_total",
+                "Messages on the network, one for each peer: frames of consensus, bundles, questions and answers.",
+                &["protocol", "direction"],
+            ),
+            signatures_checked: counters(
+                to,
+                "hpaxos_signatures_checked_total",
+                "Signatures checked, and right.",
+                &["of"],
             ),
             signature_verify: histogram(
                 to,
@@ -258,14 +259,22 @@ impl Metrics {
         self.messages.with_label_values(&[kind, direction.label()]).inc();
     }
 
-    /// So many bytes came or went; `protocol` as in "consensus".
-    pub fn bytes(&self, protocol: &str, direction: Direction, bytes: u64) {
-        self.bytes.with_label_values(&[protocol, direction.label()]).inc_by(bytes);
+    /// So many messages of so many bytes came or went; `protocol` as in "consensus".
+    pub fn traffic(&self, protocol: &str, direction: Direction, messages: u64, bytes: u64) {
+        let labels = [protocol, direction.label()];
+        self.network_messages.with_label_values(&labels).inc_by(messages);
+        self.bytes.with_label_values(&labels).inc_by(bytes);
     }
 
-    /// A signature was checked.
-    pub fn signature_verified(&self, took: Duration) {
+    /// A signature was checked, and took so long.
+    pub fn signature_verified(&self, of: Signed, took: Duration) {
+        self.signatures_checked(of, 1);
         self.signature_verify.observe(took.as_secs_f64());
+    }
+
+    /// Signatures were checked.
+    pub fn signatures_checked(&self, of: Signed, count: usize) {
+        self.signatures_checked.with_label_values(&[of.label()]).inc_by(count as u64);
     }
 
     /// A batch of records was written down to the disk.
@@ -408,8 +417,9 @@ mod tests {
         metrics.bundle_committed("red", Duration::from_micros(80));
         metrics.set_round("red", 2);
         metrics.message("1a", Direction::In);
-        metrics.bytes("consensus", Direction::Out, 42);
-        metrics.signature_verified(Duration::from_micros(50));
+        metrics.traffic("consensus", Direction::Out, 3, 42);
+        metrics.signature_verified(Signed::Message, Duration::from_micros(50));
+        metrics.signatures_checked(Signed::Bundle, 2);
         metrics.store_committed(7, Duration::from_millis(1));
         metrics.set_mempool_bundles("red", 1);
         metrics.set_inbox_waiting("red", 0);
@@ -440,6 +450,9 @@ mod tests {
             "hpaxos_round{log=\"red\"} 2",
             "hpaxos_messages_total{direction=\"in\",kind=\"1a\"} 1",
             "hpaxos_bytes_total{direction=\"out\",protocol=\"consensus\"} 42",
+            "hpaxos_network_messages_total{direction=\"out\",protocol=\"consensus\"} 3",
+            "hpaxos_signatures_checked_total{of=\"message\"} 1",
+            "hpaxos_signatures_checked_total{of=\"bundle\"} 2",
             "hpaxos_signature_verify_seconds_bucket{le=\"0.00005\"} 1",
             "hpaxos_store_commit_seconds_count 1",
             "hpaxos_store_batch_records_sum 7",

@@ -12,7 +12,7 @@ use crate::events::{Event, Events};
 use crate::executor::Decisions;
 use crate::judge::Judge;
 use crate::mempool::{Added, Mempool, Source};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Signed};
 use crate::network::Network;
 use crate::store::{LogIndex, Store};
 use crate::sync::Behind;
@@ -128,6 +128,7 @@ impl Node {
             Ok(id) => id,
             Err(refusal) => return Submitted::Refused(refusal),
         };
+        self.metrics.signatures_checked(Signed::Bundle, bundle.signatures.len());
         if self.views.is_used(log, &id) {
             return Submitted::Taken { id, duplicate: true };
         }

@@ -142,8 +142,8 @@ impl Running {
             per_source_max: config.mempool.per_source_max,
         };
         let mempool = Arc::new(Mempool::new(*id, logs.len(), limits));
-        let judge = Arc::new(Judge::new(*id, rules.clone(), mempool.clone()));
         let (metrics, events) = (Metrics::new(), Events::default());
+        let judge = Arc::new(Judge::new(*id, rules.clone(), mempool.clone(), metrics.clone()));
         let (inputs, inputs_received) = mpsc::channel(INPUTS_MAX);
         let (links, links_received) = mpsc::unbounded_channel();
         let tracer = tracer(&setup, &graph, &logs)?;

@@ -9,12 +9,14 @@ use hpaxos_spec::verdict::Judged;
 use hpaxos_testnet::attack::Attack;
 use hpaxos_testnet::clocks::Clocks;
 use hpaxos_testnet::control::Request;
+use hpaxos_testnet::counters::Counters;
 use hpaxos_testnet::figures::{Figures, Meter};
 use hpaxos_testnet::fleet::{Fleet, Options, State};
 use hpaxos_testnet::folder::Folder;
 use hpaxos_testnet::load::{Counts, Load, Target};
 use hpaxos_testnet::show::{Screen, line, summary};
 use hpaxos_testnet::story::{Story, Told};
+use hpaxos_testnet::swap::{PAYLOAD_BYTES_MAX, SIGNATURES_MAX, Swap};
 use hpaxos_testnet::topology::Topology;
 use hpaxos_testnet::verdict::judge;
 use serde_json::json;
@@ -34,6 +36,7 @@ Examples:
   hpaxos-testnet up --load 100/s --for 60s
   hpaxos-testnet up --topology topology.toml --trace
   hpaxos-testnet up --load 50 --for 30s --json > verdict.json
+  hpaxos-testnet up --load 1000 --signatures 4 --payload 10000 --for 10s
   hpaxos-testnet up --load 50/s --for 30m --nemesis 7     under a fault every 5 s
 
 In another terminal, while it runs:
@@ -54,9 +57,17 @@ pub struct Arguments {
     /// The topology (TOML); else eight validators, red and blue.
     #[arg(long, value_name = "FILE")]
     topology: Option<PathBuf>,
-    /// Bundles a second, of two signatures each, as in 100 or 100/s.
+    /// Bundles a second, as in 100 or 100/s; at most 64 are under way at a time.
     #[arg(long, value_name = "N/s", value_parser = rate, default_value = "0")]
     load: f64,
+    /// Signatures of each bundle.
+    #[arg(long, value_name = "N", requires = "load", default_value = "2",
+        value_parser = clap::value_parser!(u64).range(1..=SIGNATURES_MAX))]
+    signatures: u64,
+    /// Bytes that each bundle stores on a chain.
+    #[arg(long, value_name = "BYTES", requires = "load", default_value = "0",
+        value_parser = clap::value_parser!(u64).range(0..=PAYLOAD_BYTES_MAX))]
+    payload: u64,
     /// Ends by itself after so long, as in 60s or 5m; else it runs until Ctrl-C.
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     time: Option<Duration>,
@@ -236,11 +247,12 @@ impl Arguments {
         end: &mut End,
     ) -> Result<()> {
         let mut seen = look(fleet).await;
-        let meter = Meter::start(fleet, &seen);
+        let meter = Meter::start(fleet, &seen, counted(fleet).await);
         let target = Target::of(fleet).map(Arc::new);
         let load = match &target {
             Some(target) if self.load > 0.0 => {
-                Some(Load::start(target.clone(), self.load, std::process::id().into()))
+                let swap = Swap { signatures: self.signatures, payload: self.payload };
+                Some(Load::start(target.clone(), swap, self.load, std::process::id().into()))
             }
             _ => None,
         };
@@ -319,6 +331,7 @@ impl Arguments {
         seen = look(fleet).await;
         let so_far = load.as_ref().map(Load::counts).unwrap_or_default();
         let mut figures = meter.read(fleet, &seen, &so_far);
+        meter.count(&mut figures, &counted(fleet).await);
         end.whole = fleet.nodes.iter().all(|node| matches!(node.state, State::Up(_)));
         if let Some(load) = load {
             screen.say("Waiting for what is under way.");
@@ -420,6 +433,13 @@ async fn look(fleet: &Fleet) -> BTreeMap<String, Logs> {
         }
     }
     seen
+}
+
+/// Asks all nodes that are up what they counted.
+async fn counted(fleet: &Fleet) -> Counters {
+    let addresses = fleet.metrics();
+    let asked = tokio::task::spawn_blocking(move || Counters::ask(&addresses));
+    asked.await.expect("asking does not panic")
 }
 
 type Play = Box<dyn FnOnce(mpsc::UnboundedSender<String>) -> Result<Vec<Told>> + Send>;

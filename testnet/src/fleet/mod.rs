@@ -322,6 +322,15 @@ impl Fleet {
         up.map(|(node, api)| (node.name.clone(), Client::new(&api.to_string()))).collect()
     }
 
+    /// Where the nodes that are up show what they count.
+    pub fn metrics(&self) -> Vec<SocketAddr> {
+        let up = self.nodes.iter().filter_map(|node| match &node.state {
+            State::Up(process) => process.addresses.metrics,
+            _ => None,
+        });
+        up.collect()
+    }
+
     /// The first log of several chains, else the first one, and its chains.
     pub fn shared_log(&self) -> Option<(String, Vec<String>)> {
         let graph = &self.prepared.graph;
