@@ -3,7 +3,7 @@
 //! The state is taken as the moment of stabilisation. All honest acceptors, but those that stop for good, start with what is on their disks, meet, and go on
 //! with the engine's own rounds, timers and proposers; a packet takes one period. What Byzantine acceptors signed and some
 //! honest one holds is passed on like everything else; in each round they announce the next one at once, and they spoil rounds
-//! where they can ([`super::spoiler`]). When all is decided,
+//! where they can (`spoiler.rs`). When all is decided,
 //! what they signed and nobody took in comes to one acceptor, and has to become known to all if it proves a fork. The run is
 //! deterministic, so that "a live learner decides in time" is a question about the state.
 
