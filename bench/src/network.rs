@@ -179,7 +179,7 @@ impl Network {
             }
         }
         if learners.len() > 1 {
-            let _ = writeln!(text, "[logs.all]\nlearners = {learners:?}");
+            let _ = writeln!(text, "[logs.shared]\nlearners = {learners:?}");
         }
         text
     }
