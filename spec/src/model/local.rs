@@ -4,13 +4,13 @@
 //! in are numbered, and what the engine makes of an event in one of them is worked out the first time and looked up from
 //! then on. A state of the whole model is a few such numbers.
 
+use super::past::Past;
 use super::setup::{Mode, Setup};
 use super::universe::{Msg, Said, Universe, hash_of};
 use crate::properties::Property;
-use hpaxos_consensus::message::{Kind, Message, NoSigner, Packet, Refs, Verified};
+use hpaxos_consensus::message::{Kind, Message, NoSigner, Refs, Verified};
 use hpaxos_consensus::{
-    Config, Effects, Engine, Fault, Instance, Judgement, Peer, Record, Round, Sends, SlotEvent,
-    ValueHash,
+    Config, Effects, Engine, Instance, Judgement, Peer, Record, Round, SlotEvent, ValueHash,
 };
 use hpaxos_learner_graph::AcceptorId;
 use std::collections::HashMap;
@@ -422,80 +422,5 @@ impl Locals {
         held.sort_unstable();
         let chain: Vec<_> = chain.iter().map(|msg| id(*msg)).collect();
         hash_of(&(owner, held, chain, flaw))
-    }
-}
-
-/// What an acceptor has done that a crash does not undo.
-#[derive(Default)]
-struct Past {
-    chain: Vec<Msg>,
-    stored: Vec<Msg>,
-    flaw: Option<(Property, Arc<str>)>,
-}
-
-impl Past {
-    /// Takes note of what the engine wants done, in the order of the lanes.
-    fn take_note(&mut self, universe: &Universe, owner: AcceptorId, out: &Effects, setup: &Setup) {
-        let phases = if setup.trust.sends() == Sends::Three { 1 } else { 2 };
-        let replies_max = 1 + phases * setup.trust.learners().len();
-        for record in &out.store {
-            if let Record::Messages { messages, .. } = record {
-                self.stored.extend(messages.iter().map(|message| universe.number(message)));
-            }
-        }
-        self.stored.sort_unstable();
-        self.stored.dedup();
-        for (_, packet) in &out.send {
-            let Packet::Message(message, _) = packet else { continue };
-            if message.signer() != owner || message.kind() == Kind::OneA {
-                continue;
-            }
-            let msg = universe.number(message);
-            if self.chain.contains(&msg) {
-                continue;
-            }
-            let said = universe.said(msg);
-            if said.prev != self.chain.last().copied() {
-                self.fail(Property::OneChain, || format!("{owner:?} signs two replies after one"));
-            }
-            if said.differs {
-                self.fail(Property::WellFormedness, || {
-                    format!("the definitions say something else of a {} of {owner:?}", said.kind)
-                });
-            }
-            self.chain.push(msg);
-            let of_ballot = self.chain.iter().map(|msg| universe.ballot(*msg));
-            if of_ballot.filter(|ballot| *ballot == said.facts.ballot).count() > replies_max {
-                self.fail(Property::BoundedMemory, || {
-                    format!("{owner:?} replies to a ballot more than {replies_max} times")
-                });
-            }
-            let on_disk = |msg: &Msg| self.stored.binary_search(msg).is_ok();
-            if !said.below.iter().all(on_disk) {
-                self.fail(Property::Durability, || {
-                    format!("{owner:?} sends a {} before it is on disk", said.kind)
-                });
-            }
-        }
-        for fault in &out.faults {
-            match fault {
-                Fault::Proven(evidence) if !setup.byzantine.contains(evidence.acceptor()) => {
-                    let whom = evidence.acceptor();
-                    self.fail(Property::Evidence, || format!("evidence against {whom:?}"));
-                }
-                Fault::IllFormed { signer, flaw, .. } => self
-                    .fail(Property::WellFormedness, || {
-                        format!("{owner:?} refuses what {signer:?} signed: {flaw:?}")
-                    }),
-                Fault::OwnMessageUnknown { id } => self.fail(Property::OneChain, || {
-                    format!("{owner:?} signed {id:?}, and does not know it")
-                }),
-                _ => {}
-            }
-        }
-    }
-
-    fn fail(&mut self, property: Property, detail: impl FnOnce() -> String) {
-        self.flaw.get_or_insert_with(|| (property, detail().into()));
     }
 }

@@ -27,11 +27,14 @@ pub mod knowledge;
 pub mod local;
 pub mod observer;
 pub mod page;
+mod past;
 mod prefix;
+mod quotient;
 pub mod rounds;
 pub mod setup;
 mod spoiler;
 pub mod stabilised;
+mod steps;
 pub mod symmetry;
 pub mod telling;
 pub mod trace;
@@ -40,20 +43,19 @@ pub mod witness;
 
 use crate::properties::Property as Sentence;
 use forgery::Forgery;
-use hpaxos_consensus::message::{Body, Kind};
-use hpaxos_consensus::{Ballot, Round};
+use hpaxos_consensus::Round;
+use hpaxos_consensus::message::Body;
 use hpaxos_learner_graph::AcceptorSet;
-use knowledge::{knowledge, teaches};
 use local::{Happening, Local, LocalId, Locals};
 use observer::{Observer, Seen};
 use rounds::Clock;
 use setup::{Mode, Setup};
 use stabilised::{Outcome, Stabiliser};
 use stateright::{Model, Property};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
-use universe::{Msg, Universe, hash_of};
+use universe::{Msg, Universe};
 
 /// Production engines in a world of every order, every delay and every lie.
 #[derive(Clone)]
@@ -300,222 +302,6 @@ impl Engines {
             ("allowed-disagreement", seen.values().any(|seen| allowed(&seen))),
         ])
     }
-
-    /// What distinguishes a state, for each way in which acceptors may be exchanged the same: the least of what it is then.
-    fn key(&self, state: &State) -> u64 {
-        let sum = |keys: &mut dyn Iterator<Item = u64>| keys.fold(0, u64::wrapping_add);
-        let (old, new) = state.lies.split_at(state.lies.len() - usize::from(state.fresh));
-        let frame = (state.pattern, state.crashes, state.amnesias);
-        if self.setup.mode == Mode::Faithful {
-            let honest = state.honest.iter().map(|id| self.locals.get(*id).identity);
-            let id = |msg: &Msg| hash_of(&self.universe.said(*msg).message.id());
-            let lies = sum(&mut state.lies.iter().map(id));
-            return hash_of(&(frame, honest.collect::<Vec<_>>(), lies));
-        }
-        let lowest =
-            self.honest(state).map(|local| local.last().map(|last| self.universe.ballot(last)));
-        let lowest = lowest.min().flatten();
-        let spent = state.lies.len() >= self.setup.lies;
-        // Nobody learns anything from these any more.
-        let lasts: Option<Vec<Msg>> = self.honest(state).map(Local::last).collect();
-        let told = |lasts: Vec<Msg>| {
-            let said = self.honest(state).flat_map(|local| local.chain.iter()).chain(&*state.lies);
-            let teaches = |msg: &&Msg| {
-                lasts
-                    .iter()
-                    .any(|last| teaches(&self.universe, &self.setup.byzantine, *last, **msg))
-            };
-            said.filter(|msg| !teaches(msg)).copied().collect()
-        };
-        let told: Vec<Msg> = lasts.filter(|_| spent).map(told).unwrap_or_default();
-        let known = |msg: Msg| told.contains(&msg);
-        let key = |index: usize| {
-            let honest =
-                self.honest(state).map(|local| self.share(local, index, lowest, spent, &known));
-            let honest = sum(&mut { honest });
-            let class = |msg: &Msg| {
-                let said = self.universe.said(*msg);
-                if known(*msg) { said.sayings[index] } else { said.classes[index].last }
-            };
-            let lies = (sum(&mut old.iter().map(class)), sum(&mut new.iter().map(class)));
-            hash_of(&(frame, honest, lies))
-        };
-        (0..self.universe.permutations().len()).map(key).min().unwrap_or_default()
-    }
-
-    /// What an acceptor adds to what distinguishes a state in which no honest acceptor is in a ballot below `lowest`: what it
-    /// said last, and what others may still learn from what it said before.
-    fn share(
-        &self,
-        local: &Local,
-        index: usize,
-        lowest: Option<Ballot>,
-        spent: bool,
-        known: &impl Fn(Msg) -> bool,
-    ) -> u64 {
-        let owner = self.universe.permutations()[index][local.owner.index()];
-        let flaw = local.flaw.as_ref().map(|flaw| flaw.0);
-        let Some((last, before)) = local.chain.split_last() else { return hash_of(&(owner, flaw)) };
-        let class = |msg: &Msg| {
-            let said = self.universe.said(*msg);
-            let classes = said.classes[index];
-            if known(*msg) {
-                return said.sayings[index];
-            }
-            match Some(said.facts.ballot) < lowest {
-                true if spent && said.kind == Kind::OneB => classes.spent,
-                true => classes.old,
-                false => classes.earlier,
-            }
-        };
-        let mut earlier: Vec<u64> = before.iter().map(class).collect();
-        earlier.sort_unstable();
-        earlier.dedup();
-        hash_of(&(owner, flaw, earlier, self.universe.said(*last).classes[index].last))
-    }
-
-    /// What may come to an acceptor next: everything whose references it holds, and what misses only what was hidden by those
-    /// that it knows to have forked.
-    fn deliverable(&self, state: &State, place: usize, local: &Local) -> Vec<Msg> {
-        let mut found: Vec<Msg> = self.proposals[usize::from(state.pattern)].to_vec();
-        found.retain(|msg| !local.holds(*msg));
-        for (other, id) in state.honest.iter().enumerate() {
-            if other == place {
-                continue;
-            }
-            let next = self.locals.get(*id).chain.iter().find(|msg| !local.holds(**msg));
-            found.extend(next.filter(|msg| self.may_come(local, **msg)));
-        }
-        let lies = state.lies.iter().copied().filter(|msg| {
-            let known = local.has_caught(self.universe.said(*msg).signer);
-            !local.holds(*msg) && !known && self.may_come(local, *msg)
-        });
-        found.extend(lies);
-        found
-    }
-
-    fn may_come(&self, local: &Local, msg: Msg) -> bool {
-        let said = self.universe.said(msg);
-        if said.refs.iter().all(|below| local.holds(*below)) {
-            return true;
-        }
-        let mut missing = said.below.iter().filter(|below| !local.holds(**below) && **below != msg);
-        missing.all(|below| local.has_caught(self.universe.said(*below).signer))
-    }
-
-    fn faithful_steps(&self, state: &State, place: usize, steps: &mut Vec<Step>) {
-        let id = state.honest[place];
-        let local = self.locals.get(id);
-        let deliveries = self.deliverable(state, place, local).into_iter();
-        for event in deliveries.map(Happening::Deliver).chain([Happening::Answer]) {
-            if let Some(to) = self.locals.after(id, event) {
-                steps.push(Step::Honest { place, events: vec![event], from: id, to, lost: 0 });
-            }
-        }
-        let mut fall = |event: Happening, most: u8, so_far: u8| {
-            let to = self.locals.after(id, event).filter(|to| so_far < most && *to != id);
-            steps.extend(to.map(|to| Step::Honest {
-                place,
-                events: vec![event],
-                from: id,
-                to,
-                lost: 0,
-            }));
-        };
-        fall(Happening::Restart, self.setup.crashes, state.crashes);
-        fall(Happening::Forget, self.setup.amnesias, state.amnesias);
-    }
-
-    /// Takes in whatever there may be, silently, as far as it makes a difference, and from each state reached so goes on to a
-    /// message.
-    fn reduced_steps(&self, state: &State, place: usize, steps: &mut Vec<Step>) {
-        let from = state.honest[place];
-        let proposals = &self.proposals[usize::from(state.pattern)];
-        let said = self.locals.get(from).chain.len();
-        let answered = self.locals.get(from).answered(&self.universe);
-        let mut met = BTreeSet::from([self.knowledge(from, None)]);
-        let mut reached = BTreeSet::new();
-        let mut open = VecDeque::from([(from, Vec::new())]);
-        // The fewest messages first, so that a state is reached with what it needs and no more.
-        while let Some((id, path)) = open.pop_front() {
-            let local = self.locals.get(id);
-            for msg in self.within_reach(state, place, local) {
-                let knowledge = self.knowledge(id, Some(msg));
-                if met.contains(&knowledge) {
-                    continue;
-                }
-                let event = Happening::Deliver(msg);
-                let Some(after) = self.locals.after(id, event) else { continue };
-                let next = self.locals.get(after);
-                // A proposal below it was answered: that step ends there.
-                if next.chain.len() == said && next.flaw.is_none() && met.insert(knowledge) {
-                    open.push_back((after, extended(&path, event)));
-                }
-            }
-            let news = |msg: &&Msg| Some(self.universe.ballot(**msg).round) > answered;
-            let votes = proposals.iter().filter(news).map(|msg| Happening::Deliver(*msg));
-            for event in votes.chain([Happening::Answer]) {
-                let Some(after) = self.locals.after(id, event) else { continue };
-                let local = self.locals.get(after);
-                if local.chain.len() == said && local.flaw.is_none()
-                    || self.leaves_fresh(state, local)
-                {
-                    continue;
-                }
-                let mut path = extended(&path, event);
-                // What was taken in beside the message's past is forgotten, as by a crash.
-                let mut to = after;
-                if local.flaw.is_none() {
-                    path.push(Happening::Restart);
-                    to = self.locals.after(after, Happening::Restart).unwrap_or(after);
-                }
-                if reached.insert(self.locals.get(to).class) {
-                    steps.push(Step::Honest { place, events: path, from, to, lost: 0 });
-                }
-            }
-        }
-    }
-
-    /// Whether an acceptor's last message leaves out what was signed only because somebody takes it in now.
-    fn leaves_fresh(&self, state: &State, local: &Local) -> bool {
-        let settled = state.lies.len() - usize::from(state.fresh);
-        let past: &[Msg] = local.last().map_or(&[], |last| &self.universe.said(last).below);
-        state.lies[settled..].iter().any(|lie| past.binary_search(lie).is_err())
-    }
-
-    fn knowledge(&self, id: LocalId, more: Option<Msg>) -> u64 {
-        knowledge(&self.universe, &self.setup.byzantine, self.locals.get(id), more)
-    }
-
-    /// What others have said and an acceptor does not hold; with what lies below it, it can come at once.
-    fn within_reach(&self, state: &State, place: usize, local: &Local) -> Vec<Msg> {
-        let others = state.honest.iter().enumerate().filter(|(other, _)| *other != place);
-        let said = others.flat_map(|(_, id)| self.locals.get(*id).chain.iter().copied());
-        let known = |lie: &Msg| local.has_caught(self.universe.said(*lie).signer);
-        let lies = state.lies.iter().copied().filter(|lie| !known(lie));
-        let mut found: Vec<Msg> = said.chain(lies).filter(|msg| !local.holds(*msg)).collect();
-        found.sort_by_key(|msg| self.universe.said(*msg).below.len());
-        found
-    }
-
-    fn lies_to_tell(&self, state: &State) -> Vec<Msg> {
-        if state.lies.len() >= self.setup.lies {
-            return Vec::new();
-        }
-        let honest = self.honest(state).flat_map(|local| local.chain.iter().copied());
-        let said: Vec<Msg> = honest.chain(state.lies.iter().copied()).collect();
-        let proposals = &self.proposals[usize::from(state.pattern)];
-        let mut found = self.forgery.all(&self.universe, &self.setup.byzantine, proposals, &said);
-        if self.setup.mode != Mode::Faithful {
-            let mut met = BTreeSet::new();
-            found.retain(|msg| met.insert(self.universe.said(*msg).classes[0].last));
-        }
-        found
-    }
-}
-
-fn extended(path: &[Happening], event: Happening) -> Vec<Happening> {
-    path.iter().copied().chain([event]).collect()
 }
 
 impl Model for Engines {

@@ -49,17 +49,14 @@ impl Run<'_> {
             return;
         }
         for (spoiler, (prev, voted)) in &mut self.spoilers.0 {
-            let proposals = self.nodes.iter().flat_map(|node| node.instance.dag().proposals());
-            let over = proposals
-                .map(|(ballot, _)| *ballot)
-                .filter(|ballot| ballot.round < round && Some(ballot.round) > *voted);
-            let Some(ballot) = over.max() else { continue };
-            let Some(proposal) = self.nodes.iter().find_map(|node| {
+            let proposals = self.nodes.iter().flat_map(|node| {
                 let dag = node.instance.dag();
-                dag.proposals().get(&ballot).map(|ix| dag.node(*ix).message.id())
-            }) else {
-                continue;
-            };
+                dag.proposals().iter().map(|(ballot, ix)| (*ballot, dag.node(*ix).message.id()))
+            });
+            let over = proposals
+                .filter(|(ballot, _)| ballot.round < round && Some(ballot.round) > *voted)
+                .max_by_key(|(ballot, _)| *ballot);
+            let Some((ballot, proposal)) = over else { continue };
             let body = Body::Reply(Reply {
                 kind: ReplyKind::OneB,
                 acceptor: Acceptor(*spoiler),
