@@ -60,16 +60,13 @@ impl Learners {
 
     /// Counts all ballots of a round as one: [`Mutant::DecideByRound`].
     fn throw_together(&mut self, round: Round) {
-        let of_round = || self.tally.iter().filter(|(ballot, _)| ballot.round == round);
-        let mut all: Box<[AcceptorSet]> = Box::default();
-        for (_, tally) in of_round() {
-            let with = |(class, signers): (usize, &AcceptorSet)| {
-                all.get(class).map_or(*signers, |others| others.union(signers))
-            };
-            all = tally.iter().enumerate().map(with).collect();
-        }
         let of_round = self.tally.iter_mut().filter(|(ballot, _)| ballot.round == round);
-        of_round.for_each(|(_, tally)| tally.clone_from(&all));
+        let mut tallies: Vec<&mut Box<[AcceptorSet]>> = of_round.map(|(_, tally)| tally).collect();
+        for class in 0..tallies.first().map_or(0, |tally| tally.len()) {
+            let sets = tallies.iter().map(|tally| tally[class]);
+            let all = sets.fold(AcceptorSet::EMPTY, |all, set| all.union(&set));
+            tallies.iter_mut().for_each(|tally| tally[class] = all);
+        }
     }
 }
 
