@@ -42,32 +42,57 @@ pub enum Edges {
     Between(Chain),
 }
 
-/// The graph of `validators`, whose first log is that of all chains, as text.
-fn text(validators: usize, chains: &[Chain], edges: &Edges) -> String {
+/// The condition of an edge: what the quorums have in common.
+pub const OVERLAP: &str = "\"overlap\"";
+
+/// So many of these validators.
+pub fn at_least(count: usize, of: &[String]) -> String {
+    format!("{{ at-least = {count}, of = {of:?} }}")
+}
+
+/// A graph as text, without logs of its own: validators with what else is said of them, chains with their quorums, and between
+/// any two chains an edge with the same condition.
+pub fn text(
+    validators: impl IntoIterator<Item = (String, String)>,
+    chains: &[(String, String)],
+    safe: &str,
+) -> String {
     let mut text = String::from("version = 1\n");
-    for index in 0..validators {
-        let public = hex::encode(key(index).verifying_key().to_bytes());
-        let _ = writeln!(text, "[acceptors.{}]\npublic-key = \"{public}\"", validator(index));
+    for (name, more) in validators {
+        let _ = writeln!(text, "[acceptors.{name}]\n{more}");
     }
-    for (index, chain) in chains.iter().enumerate() {
-        let _ = writeln!(text, "[learners.{}]\nquorum = {}", name(index), condition(chain));
+    for (name, quorum) in chains {
+        let _ = writeln!(text, "[learners.{name}]\nquorum = {quorum}");
     }
-    for one in 0..chains.len() {
-        for other in one + 1..chains.len() {
-            let safe = match edges {
-                Edges::Overlap | Edges::Levelled => "\"overlap\"".to_owned(),
-                Edges::Between(safe) => condition(safe),
-            };
-            let (one, other) = (name(one), name(other));
+    for (place, (one, _)) in chains.iter().enumerate() {
+        for (other, _) in &chains[place + 1..] {
             let _ = writeln!(text, "[[edges]]\nbetween = [\"{one}\", \"{other}\"]\nsafe = {safe}");
         }
     }
     text
 }
 
+/// The graph of `validators` with keys, whose first log is that of all chains.
+fn in_memory(validators: usize, chains: &[Chain], edges: &Edges) -> String {
+    let validators = (0..validators).map(|index| {
+        let public = hex::encode(key(index).verifying_key().to_bytes());
+        (validator(index), format!("public-key = \"{public}\""))
+    });
+    let chains: Vec<_> = chains
+        .iter()
+        .enumerate()
+        .map(|(index, chain)| (format!("chain{:02}", index + 1), condition(chain)))
+        .collect();
+    let safe = match edges {
+        Edges::Overlap | Edges::Levelled => OVERLAP.to_owned(),
+        Edges::Between(safe) => condition(safe),
+    };
+    text(validators, &chains, &safe)
+}
+
 /// The trust model of the log of all chains, and its graph.
 pub fn trust(validators: usize, chains: &[Chain], edges: &Edges) -> (LearnerGraph, Arc<Trust>) {
-    let graph = file::read(&text(validators, chains, edges)).expect("a graph of thresholds");
+    let graph = file::read(&in_memory(validators, chains, edges)).expect("a graph of thresholds");
     let log = graph.log(graph.logs()[0].name()).expect("it has a log");
     let log = match edges {
         Edges::Levelled => log.levelled(),
@@ -81,12 +106,7 @@ fn validator(index: usize) -> String {
     format!("v{:03}", index + 1)
 }
 
-fn name(index: usize) -> String {
-    format!("chain{:02}", index + 1)
-}
-
 fn condition(chain: &Chain) -> String {
-    let of: Vec<String> =
-        chain.of.iter().map(|index| format!("\"{}\"", validator(*index))).collect();
-    format!("{{ at-least = {}, of = [{}] }}", chain.at_least, of.join(", "))
+    let of: Vec<String> = chain.of.iter().map(|index| validator(*index)).collect();
+    at_least(chain.at_least, &of)
 }

@@ -1,16 +1,21 @@
 //! A network of real validators on loopback, and one run of it.
 
+use crate::graphs;
 use crate::progress::say;
 use crate::setting::{Place, Setting};
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+pub use hpaxos_testnet::figures::Figures;
+use serde::Deserialize;
 use std::fmt::{self, Write as _};
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Names of chains; there are no more.
 pub const LEARNERS: [&str; 4] = ["red", "blue", "green", "gold"];
+
+/// Slots come only where bundles wait.
+pub const IDLE_MS_FOR_EVER: u32 = 3_600_000;
 
 /// One network: one log of some chains, which all validators run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,53 +61,6 @@ pub struct Load {
     pub payload: u32,
 }
 
-/// What a run was like, as `hpaxos-testnet up --json` says it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Figures {
-    /// How long it was measured.
-    pub seconds: f64,
-    /// Slots decided, by log and learner.
-    pub decisions: BTreeMap<String, BTreeMap<String, u64>>,
-    /// Bundles committed a second while there was load.
-    pub committed_per_second: f64,
-    /// From submission to the commit on all chains.
-    pub commit_ms: Percentiles,
-    /// From a proposal to a decision.
-    pub decision_ms: Percentiles,
-    /// Memory of each node at the end.
-    pub rss_mb: BTreeMap<String, f64>,
-    /// What a decision cost.
-    pub per_decision: PerDecision,
-}
-
-/// Percentiles in milliseconds.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Percentiles {
-    /// Half are faster.
-    pub p50: Option<f64>,
-    /// Nine tenths are.
-    pub p90: Option<f64>,
-    /// All but a hundredth are.
-    pub p99: Option<f64>,
-}
-
-/// What a decision cost.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct PerDecision {
-    /// CPU time of all nodes.
-    pub cpu_ms: Option<f64>,
-    /// Written to the disk, by each node.
-    pub write_bytes: Option<f64>,
-    /// Messages on the network.
-    pub messages: Option<f64>,
-    /// Their bytes.
-    pub sent_bytes: Option<f64>,
-    /// Syncs of all nodes.
-    pub syncs: Option<f64>,
-    /// Signatures checked by all nodes.
-    pub signatures_checked: Option<f64>,
-}
-
 #[derive(Deserialize)]
 struct Answer {
     verdict: String,
@@ -119,17 +77,14 @@ impl Sends {
     }
 }
 
-impl Figures {
-    /// Decisions a second, those of all logs.
-    pub fn decisions_per_second(&self) -> f64 {
-        let decided = self.decisions.values().filter_map(|learners| learners.values().max());
-        decided.sum::<u64>() as f64 / self.seconds
-    }
+/// Decisions a second, those of all logs.
+pub fn decisions_per_second(figures: &Figures) -> f64 {
+    figures.decided() as f64 / figures.seconds
+}
 
-    /// The largest node's memory.
-    pub fn rss_mb_max(&self) -> f64 {
-        self.rss_mb.values().copied().fold(0.0, f64::max)
-    }
+/// The largest node's memory.
+pub fn rss_mb_max(figures: &Figures) -> f64 {
+    figures.rss_mb.values().copied().fold(0.0, f64::max)
 }
 
 impl fmt::Display for Network {
@@ -153,47 +108,21 @@ impl Network {
     fn graph(&self) -> String {
         assert!((1..=LEARNERS.len()).contains(&self.learners), "each chain has a name");
         assert!(self.sends == Sends::Three || self.learners > 1, "four sends take two chains");
-        let names: Vec<String> =
-            (1..=self.validators).map(|number| format!("\"v{number}\"")).collect();
-        let all = names.join(", ");
-        let mut text = String::from("version = 1\n");
-        for number in 1..=self.validators {
-            let _ = writeln!(text, "[acceptors.v{number}]");
-        }
+        let names: Vec<String> = (1..=self.validators).map(|number| format!("v{number}")).collect();
+        let quorum = graphs::at_least(self.quorum(), &names);
         let learners = &LEARNERS[..self.learners];
-        for learner in learners {
-            let quorum = self.quorum();
-            let _ = writeln!(
-                text,
-                "[learners.{learner}]\nquorum = {{ at-least = {quorum}, of = [{all}] }}"
-            );
-        }
         let safe = match self.sends {
-            Sends::Three => "\"overlap\"".to_owned(),
-            Sends::Four => format!("{{ at-least = {}, of = [{all}] }}", self.validators),
+            Sends::Three => graphs::OVERLAP.to_owned(),
+            Sends::Four => graphs::at_least(self.validators, &names),
         };
-        for (place, one) in learners.iter().enumerate() {
-            for other in &learners[place + 1..] {
-                let _ =
-                    writeln!(text, "[[edges]]\nbetween = [\"{one}\", \"{other}\"]\nsafe = {safe}");
-            }
-        }
+        let validators = names.iter().map(|name| (name.clone(), String::new()));
+        let chains: Vec<_> =
+            learners.iter().map(|learner| ((*learner).to_owned(), quorum.clone())).collect();
+        let mut text = graphs::text(validators, &chains, &safe);
         if learners.len() > 1 {
             let _ = writeln!(text, "[logs.shared]\nlearners = {learners:?}");
         }
         text
-    }
-
-    /// With its settings: each chain's own log stays empty.
-    fn topology(&self) -> String {
-        let idle_ms = match (self.pace, self.learners) {
-            (Pace::Fast, _) => 0,
-            (Pace::OnDemand, _) => 3_600_000,
-        };
-        format!(
-            "version = 1\ngraph = \"graph.toml\"\n\
-            [config.consensus]\nslot_ms_min = 0\nidle_slot_ms = {idle_ms}\n"
-        )
     }
 
     /// Runs it for so long.
@@ -202,13 +131,11 @@ impl Network {
     /// If it cannot be run, or its verdict is that something is wrong.
     pub fn run(&self, setting: &Setting, seconds: u32, load: Option<Load>) -> Result<Figures> {
         let folder = setting.folder(self.place)?;
-        let write = |name: &str, text: String| {
-            let path = folder.path().join(name);
-            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-            Ok::<_, anyhow::Error>(path)
+        let idle_ms = match self.pace {
+            Pace::Fast => 0,
+            Pace::OnDemand => IDLE_MS_FOR_EVER,
         };
-        write("graph.toml", self.graph())?;
-        let topology = write("topology.toml", self.topology())?;
+        let topology = write_topology(folder.path(), &self.graph(), idle_ms)?;
         let mut command = Command::new(setting.program("hpaxos-testnet")?);
         command.arg("up").arg("--folder").arg(folder.path().join("network"));
         command.arg("--topology").arg(topology).args(["--direct", "--no-story", "--json"]);
@@ -230,12 +157,31 @@ impl Network {
         let figures = answer.figures;
         say(format_args!(
             "  {self}: {:.0} decisions/s, {:.1} bundles/s, CPU {:.2} ms",
-            figures.decisions_per_second(),
+            decisions_per_second(&figures),
             figures.committed_per_second,
             figures.per_decision.cpu_ms.unwrap_or(f64::NAN),
         ));
         Ok(figures)
     }
+}
+
+/// Writes a graph and its topology down, whose logs have slots as fast as they go, without bundles one in so many milliseconds.
+/// Where the topology is.
+///
+/// # Errors
+/// If the folder cannot be written to.
+pub fn write_topology(folder: &Path, graph: &str, idle_ms: u32) -> Result<PathBuf> {
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok::<_, anyhow::Error>(path)
+    };
+    write("graph.toml", graph)?;
+    let topology = format!(
+        "version = 1\ngraph = \"graph.toml\"\n\
+        [config.consensus]\nslot_ms_min = 0\nidle_slot_ms = {idle_ms}\n"
+    );
+    write("topology.toml", &topology)
 }
 
 #[cfg(test)]

@@ -81,10 +81,10 @@ fn batch() -> (Vec<Signature>, Vec<VerifyingKey>) {
     keys.map(|key| (key.sign(&[3; MESSAGE_BYTES]), key.verifying_key())).unzip()
 }
 
-/// What this thread has used.
-fn used() -> Duration {
+/// CPU time that this thread has used.
+pub fn used() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+    Duration::try_from(now).expect("a thread does not run backwards")
 }
 
 fn micros(time: Duration) -> f64 {

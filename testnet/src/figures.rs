@@ -4,12 +4,12 @@ use crate::counters::Counters;
 use crate::fleet::Fleet;
 use crate::load::Counts;
 use hpaxos_node::api::answers::{Log, Logs};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Figures, as `--json` has them.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Figures {
     /// How long it ran.
     pub seconds: f64,
@@ -30,7 +30,7 @@ pub struct Figures {
 }
 
 /// What became of bundles.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Bundles {
     /// On all chains.
     pub committed: u64,
@@ -45,7 +45,7 @@ pub struct Bundles {
 }
 
 /// Percentiles in milliseconds; null where nothing was measured.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Percentiles {
     /// Half are faster.
     pub p50: Option<f64>,
@@ -56,7 +56,7 @@ pub struct Percentiles {
 }
 
 /// What a decision cost; null where the system or the nodes do not tell, as when one was restarted.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct PerDecision {
     /// CPU time of all nodes together, in milliseconds.
     pub cpu_ms: Option<f64>,
@@ -70,6 +70,13 @@ pub struct PerDecision {
     pub syncs: Option<f64>,
     /// Signatures that were checked, by all nodes together.
     pub signatures_checked: Option<f64>,
+}
+
+impl Figures {
+    /// Slots decided, each counted once.
+    pub fn decided(&self) -> u64 {
+        total(&self.decisions)
+    }
 }
 
 /// How far each node was.
@@ -137,7 +144,7 @@ impl Meter {
 
     /// Adds what the nodes count themselves to figures of the same moment.
     pub fn count(&self, figures: &mut Figures, now: &Counters) {
-        let total = total(&figures.decisions);
+        let total = figures.decided();
         let Some(since) = now.since(&self.counters).filter(|_| total > 0) else { return };
         let per = |amount: f64| Some(rounded(amount / total as f64));
         let of = &mut figures.per_decision;

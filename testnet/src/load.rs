@@ -20,7 +20,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// Bundles under way at a time: each has a thread. Of 1,500 a second that is 170 ms of each.
-const WORKERS: usize = 256;
+pub const WORKERS: usize = 256;
 
 /// Bundles that a node did not say the outcome of in time, and of which all nodes are asked at a time.
 const SETTLERS: usize = 8;

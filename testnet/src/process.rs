@@ -162,7 +162,7 @@ pub fn end_of(log: &Path) -> String {
 }
 
 /// What Linux tells of a process.
-fn usage(pid: u32) -> Option<Usage> {
+pub fn usage(pid: u32) -> Option<Usage> {
     let read = |name: &str| {
         fs::read_to_string(PathBuf::from("/proc").join(pid.to_string()).join(name)).ok()
     };

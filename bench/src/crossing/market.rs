@@ -1,5 +1,7 @@
 //! A network of four validators and three chains, and what its clients do.
 
+use crate::graphs;
+use crate::network::{IDLE_MS_FOR_EVER, write_topology};
 use crate::setting::{Place, Setting};
 use anyhow::{Context, Result, bail, ensure};
 use ed25519_dalek::SigningKey;
@@ -11,6 +13,7 @@ use hpaxos_node::files::{read_genesis, read_graph};
 use hpaxos_node::home::Home;
 use hpaxos_node::keys::KeyFile;
 use hpaxos_testnet::folder::{CLIENTS, Folder};
+use hpaxos_testnet::process::usage;
 use hpaxos_testnet::story::{VALID_SLOTS, signed};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -100,14 +103,7 @@ impl Market {
     /// If it does not start.
     pub fn open(setting: &Setting) -> Result<Self> {
         let folder = setting.folder(Place::Disk)?;
-        let write = |name: &str, text: String| {
-            let path = folder.path().join(name);
-            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-            Ok::<_, anyhow::Error>(path)
-        };
-        write("graph.toml", graph())?;
-        let topology = "version = 1\ngraph = \"graph.toml\"\n[config.consensus]\nslot_ms_min = 0\nidle_slot_ms = 3600000\n";
-        let topology = write("topology.toml", topology.into())?;
+        let topology = write_topology(folder.path(), &graph(), IDLE_MS_FOR_EVER)?;
         let testnet = setting.program("hpaxos-testnet")?;
         let network = folder.path().join("network");
         let said = folder.path().join("up.json");
@@ -196,7 +192,8 @@ impl Market {
 
     /// CPU time that the nodes have used.
     pub fn cpu(&self) -> Duration {
-        self.pids.iter().map(|pid| cpu_of(*pid).unwrap_or_default()).sum()
+        let used = self.pids.iter().map(|pid| usage(*pid).unwrap_or_default().cpu_ms);
+        Duration::from_millis(used.sum())
     }
 
     /// A bundle, signed.
@@ -306,34 +303,16 @@ impl Drop for Market {
 
 /// Four validators, of which three decide for each chain; what any two chains decide together holds as long as one of two is safe.
 fn graph() -> String {
-    let all = r#"["v1", "v2", "v3", "v4"]"#;
-    let mut text = String::from(
-        "version = 1\n[acceptors.v1]\n[acceptors.v2]\n[acceptors.v3]\n[acceptors.v4]\n",
-    );
-    for chain in CHAINS {
-        let _ = writeln!(text, "[learners.{chain}]\nquorum = {{ at-least = 3, of = {all} }}");
-    }
-    for (place, one) in CHAINS.iter().enumerate() {
-        for other in &CHAINS[place + 1..] {
-            let _ =
-                writeln!(text, "[[edges]]\nbetween = [\"{one}\", \"{other}\"]\nsafe = \"overlap\"");
-        }
-    }
+    let validators = ["v1", "v2", "v3", "v4"].map(str::to_owned);
+    let quorum = graphs::at_least(3, &validators);
+    let chains = CHAINS.map(|chain| (chain.to_owned(), quorum.clone()));
+    let validators = validators.map(|name| (name, String::new()));
+    let mut text = graphs::text(validators, &chains, graphs::OVERLAP);
     for chains in 2..=CHAINS.len() {
         let _ =
             writeln!(text, "[logs.\"{}\"]\nlearners = {:?}", shared_log(chains), &CHAINS[..chains]);
     }
     text
-}
-
-/// CPU time of a process, where the system tells.
-fn cpu_of(pid: u32) -> Option<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may have anything in it.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = |field: usize| fields.get(field)?.parse::<u64>().ok();
-    // A tick is a hundredth of a second on every Linux that Rust runs on.
-    Some(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
 }
 
 #[cfg(test)]

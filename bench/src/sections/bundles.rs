@@ -1,17 +1,18 @@
 //! Bundles a second: with more signatures, and with more bytes.
 
 use crate::case::{Case, Rounds, Run, measure};
-use crate::network::{Load, Network, Pace, Sends};
+use crate::network::{Load, Network, Pace, Sends, decisions_per_second, rss_mb_max};
 use crate::plot::{Axis, Plot, Series};
 use crate::ratio::Ratio;
 use crate::section::{Section, Table, figure};
 use crate::setting::{Place, Setting};
 use anyhow::Result;
+use hpaxos_testnet::load::WORKERS;
 use serde_json::json;
 use std::collections::BTreeMap;
 
 const TEXT: &str = "\
-Four validators with stores on disk and the log of two chains, three sends. 64 clients on the same machine, whose work is not in
+Four validators with stores on disk and the log of two chains, three sends. {clients} clients on the same machine, whose work is not in
 the CPU time, send a bundle each over HTTP, wait for its outcome on both chains, and send the next: the network gets as many as it
 takes. A bundle moves gold on both chains for each that signs, and makes new objects of so many bytes on one of them; a slot takes
 what waits, up to 1 MiB. The floor is checking each signature once at each node.";
@@ -51,7 +52,7 @@ pub fn run(setting: &Setting) -> Result<Section> {
     Ok(Section {
         name: "bundles",
         title: "Bundles a second",
-        text: TEXT.to_owned(),
+        text: TEXT.replace("{clients}", &WORKERS.to_string()),
         tables: vec![table(&cases)],
         plots: vec![plot(&cases)],
         ratios: ratios(&cases),
@@ -69,7 +70,7 @@ fn rate(run: &Run) -> Option<f64> {
 
 /// CPU time of all nodes for a bundle, in milliseconds.
 fn cpu(run: &Run) -> Option<f64> {
-    let decisions = run.figures.decisions_per_second();
+    let decisions = decisions_per_second(&run.figures);
     Some(run.figures.per_decision.cpu_ms? * decisions / rate(run)?)
 }
 
@@ -101,10 +102,10 @@ fn table(cases: &[Case]) -> Table {
             &figure(f64::from(payload)),
             &per(rate),
             &figure(megabytes),
-            &per(|run| Some(rate(run)? / run.figures.decisions_per_second())),
+            &per(|run| Some(rate(run)? / decisions_per_second(&run.figures))),
             &per(cpu),
             &figure(case.median(floor(case))),
-            &per(|run| Some(run.figures.rss_mb_max())),
+            &per(|run| Some(rss_mb_max(&run.figures))),
         ]);
     }
     table

@@ -2,7 +2,7 @@
 
 use crate::arithmetic::{Counts, decision_ms};
 use crate::case::{Case, Rounds, Run, measure};
-use crate::network::{Load, Network, Pace, Sends};
+use crate::network::{Load, Network, Pace, Sends, decisions_per_second, rss_mb_max};
 use crate::plot::{Axis, Plot, Series};
 use crate::ratio::Ratio;
 use crate::section::{Section, Table, figure};
@@ -143,7 +143,7 @@ fn cost_table(caption: &str, cases: &[&Case]) -> Table {
         let counts = counts(case);
         table.row([
             &case.network,
-            &per(|run| Some(run.figures.decisions_per_second())),
+            &per(|run| Some(decisions_per_second(&run.figures))),
             &per(cpu),
             &figure(case.median(cpu_floor(case))),
             &figure(case.ratio(cpu, cpu_floor(case)).map(|ratio| ratio.value)),
@@ -158,7 +158,7 @@ fn cost_table(caption: &str, cases: &[&Case]) -> Table {
                 counts.map(|counts| counts.checks),
             ),
             &per(|run| Some(run.figures.per_decision.write_bytes? / 1e3)),
-            &per(|run| Some(run.figures.rss_mb_max())),
+            &per(|run| Some(rss_mb_max(&run.figures))),
         ]);
     }
     table.caption += " Per decision, over all nodes; in parentheses what arithmetic says.";
@@ -228,7 +228,7 @@ fn ratios(cases: &[Case]) -> BTreeMap<String, Ratio> {
         );
         if let Some(base) = base(case, cases) {
             let name = |what: &str| format!("{} to n = 4", name(what));
-            let time = |run: &Run| Some(1.0 / run.figures.decisions_per_second());
+            let time = |run: &Run| Some(1.0 / decisions_per_second(&run.figures));
             match case.load {
                 None => add(name("time for a decision"), case.ratio_to(base, time)),
                 Some(_) => add(
@@ -256,7 +256,7 @@ fn plots(cases: &[Case]) -> Vec<Plot> {
         let points = chosen.filter_map(|case| Some((case.network.validators as f64, of(case)?)));
         Series { name: name.to_owned(), points: points.collect() }
     };
-    let rate = |case: &Case| case.median(|run| Some(run.figures.decisions_per_second()));
+    let rate = |case: &Case| case.median(|run| Some(decisions_per_second(&run.figures)));
     let x = || Axis::linear("validators");
     vec![
         Plot {

@@ -2,10 +2,10 @@
 
 use super::{NETWORK, World, config};
 use crate::graphs::key;
+use crate::primitives::used;
 use hpaxos_consensus::message::{Keys, Kind, Message, Packet, Refs, Verified};
 use hpaxos_consensus::{Effects, Event, Replica, Trust};
 use hpaxos_learner_graph::LearnerGraph;
-use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,19 +27,13 @@ pub struct Cost {
     pub signing: Duration,
 }
 
-/// CPU time that this thread has used.
-fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
-}
-
 /// What something takes, which is made ready before.
 fn least<T>(ready: impl Fn() -> T, act: impl Fn(T)) -> Duration {
     let times = (0..REPEATED).map(|_| {
         let made = ready();
-        let started = thread_time();
+        let started = used();
         act(made);
-        thread_time() - started
+        used() - started
     });
     times.min().expect("there are some")
 }

@@ -57,7 +57,7 @@ pub struct Arguments {
     /// The topology (TOML); else eight validators, red and blue.
     #[arg(long, value_name = "FILE")]
     topology: Option<PathBuf>,
-    /// Bundles a second, as in 100 or 100/s; at most 64 are under way at a time.
+    /// Bundles a second, as in 100 or 100/s; at most 256 are under way at a time.
     #[arg(long, value_name = "N/s", value_parser = rate, default_value = "0")]
     load: f64,
     /// Signatures of each bundle.
