@@ -82,7 +82,7 @@ async fn the_longest_frame_arrives() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_that_dial_each_other_at_once_end_up_with_one_link() {
     for listen in ["udp", "tcp"] {
-        let [first, second] = [free_address(listen), free_address(listen)];
+        let [first, second] = free_addresses(listen);
         let plan = |number, on: &Multiaddr, other: &Multiaddr| {
             Plan::new(number, 2, &on.to_string()).knows_at(1 - number, other.clone())
         };
@@ -108,14 +108,34 @@ async fn two_that_dial_each_other_at_once_end_up_with_one_link() {
     }
 }
 
-/// An address that nobody uses at the moment.
-fn free_address(transport: &str) -> Multiaddr {
+/// Addresses that nobody uses at the moment, no two the same.
+fn free_addresses<const COUNT: usize>(transport: &str) -> [Multiaddr; COUNT] {
     let any = "127.0.0.1:0";
-    let (port, suffix) = match transport {
-        "udp" => (std::net::UdpSocket::bind(any).unwrap().local_addr().unwrap(), "/quic-v1"),
-        _ => (std::net::TcpListener::bind(any).unwrap().local_addr().unwrap(), ""),
-    };
-    format!("/ip4/127.0.0.1/{transport}/{}{suffix}", port.port()).parse().unwrap()
+    // All are held until the last was found: else one in a hundred times two of sixteen would be the same.
+    let held = std::array::from_fn(|_| match transport {
+        "udp" => (None, Some(std::net::UdpSocket::bind(any).unwrap())),
+        _ => (Some(std::net::TcpListener::bind(any).unwrap()), None),
+    });
+    held.each_ref().map(|(tcp, udp)| {
+        let (address, suffix) = match (tcp, udp) {
+            (Some(tcp), _) => (tcp.local_addr(), ""),
+            (_, udp) => (udp.as_ref().unwrap().local_addr(), "/quic-v1"),
+        };
+        let port = address.unwrap().port();
+        format!("/ip4/127.0.0.1/{transport}/{port}{suffix}").parse().unwrap()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_is_one_nodes() {
+    for transport in ["udp", "tcp"] {
+        let [address] = free_addresses(transport);
+        let _one = Plan::new(0, 2, &address.to_string()).start().await;
+        let Err(refused) = Plan::new(1, 2, &address.to_string()).try_start().await else {
+            panic!("two listen on {address}");
+        };
+        assert!(refused.to_string().contains("in use"), "{refused}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,7 +207,7 @@ async fn a_peer_that_comes_back_is_dialled_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_address_is_tried_when_the_first_is_dead() {
     let mut one = Plan::new(0, 2, TCP).start().await;
-    let dead = free_address("tcp");
+    let [dead] = free_addresses("tcp");
     let mut two = Plan::new(1, 2, TCP).knows_at(0, dead).knows(&one).start().await;
     two.await_connected(0).await;
     one.await_connected(1).await;
@@ -530,7 +550,7 @@ async fn so_many_may_be_silent_at_once_and_only_so_long() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sixteen_on_one_address_all_meet() {
-    let addresses: Vec<_> = (0..16).map(|_| free_address("tcp")).collect();
+    let addresses: [_; 16] = free_addresses("tcp");
     let start = |number: usize| {
         let plan = Plan::new(number, 16, &addresses[number].to_string());
         let others = (0..16).filter(|&other| other != number);

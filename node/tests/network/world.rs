@@ -178,7 +178,7 @@ impl Plan {
         patiently("the address to be free", start).await
     }
 
-    async fn try_start(self) -> Result<Node, NetworkError> {
+    pub async fn try_start(self) -> Result<Node, NetworkError> {
         let (told_sender, told) = mpsc::unbounded_channel();
         let (blocked, blocked_seen) = watch::channel(BTreeSet::new());
         let recorder = Recorder { told: told_sender, blocked: blocked_seen };

@@ -24,11 +24,13 @@ use bundles::Judged;
 use connections::RefusedLog;
 use futures::StreamExt;
 use hpaxos_consensus::{LogName, NetworkId, Peer};
+use libp2p::multiaddr::Protocol as Part;
 use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, Swarm};
 use questions::{Answered, Asked};
 use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, TcpListener};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,6 +156,9 @@ impl Driver {
         };
         let mut silent = Vec::new();
         for address in on {
+            if let Err(error) = is_free(address) {
+                return fail(address, error.to_string());
+            }
             match self.swarm.listen_on(address.clone()) {
                 Ok(listener) => silent.push((listener, address)),
                 Err(error) => return fail(address, innermost(&error)),
@@ -281,6 +286,19 @@ fn unwound<T>(result: Result<T, JoinError>) -> Option<T> {
         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
         Err(_) => None,
     }
+}
+
+/// Whether nobody listens at a TCP address yet. libp2p would share it with whoever does, and each of two nodes would get some of
+/// the other's connections.
+fn is_free(address: &Multiaddr) -> std::io::Result<()> {
+    let mut parts = address.iter();
+    let ip: IpAddr = match parts.next() {
+        Some(Part::Ip4(ip)) => ip.into(),
+        Some(Part::Ip6(ip)) => ip.into(),
+        _ => return Ok(()),
+    };
+    let Some(Part::Tcp(port)) = parts.next() else { return Ok(()) };
+    TcpListener::bind((ip, port)).map(drop)
 }
 
 /// The cause that a person can act on.
