@@ -1,8 +1,6 @@
 //! What the atomicity of a bundle rests on.
 
-use hpaxos_learner_graph::analysis::{Breaking, By, analyze_log};
-use hpaxos_learner_graph::search::Effort;
-use hpaxos_learner_graph::{LearnerGraph, Log};
+use hpaxos_learner_graph::analysis::{Breaking, LogAnswer};
 use serde::{Deserialize, Serialize};
 
 /// What it takes for two chains of a log to decide different things.
@@ -35,12 +33,12 @@ pub enum Breaks {
     },
 }
 
-/// For each two chains of `log`, a log of `graph`, what it takes for them to disagree; sorted. Takes up to seconds: to be
-/// asked once for each log.
-pub fn atomicity(graph: &LearnerGraph, log: &Log, effort: &mut Effort) -> Vec<Atomicity> {
-    let connected = analyze_log(graph, log, &By::Count, effort).pairs;
+/// For each two chains of a log, what it takes for them to disagree, of what it takes to break the log (acceptors counted, not
+/// stake); sorted.
+pub fn atomicity(analysis: &LogAnswer) -> Vec<Atomicity> {
+    let connected = &analysis.pairs;
     let mut chains: Vec<&str> =
-        log.learners().iter().map(|learner| graph.learner_name(learner)).collect();
+        analysis.learners.iter().map(|learner| learner.id.as_str()).collect();
     chains.sort_unstable();
     let mut pairs = Vec::new();
     for (index, a) in chains.iter().enumerate() {

@@ -4,6 +4,7 @@
 mod common;
 
 use common::*;
+use hpaxos_learner_graph::analysis::{By, analyze_log};
 use hpaxos_learner_graph::search::Effort;
 use hpaxos_ledger::*;
 use proptest::prelude::*;
@@ -69,7 +70,8 @@ fn executed(count: u64) -> (World, Vec<Bundle>) {
 fn receipt(world: &World, bundle: &Bundle) -> Receipt {
     let graph = graph();
     let log = graph.log(LOG).unwrap();
-    let rests_on = atomicity(&graph, &log, &mut Effort::steps(Effort::DEFAULT_STEPS));
+    let mut effort = Effort::steps(Effort::DEFAULT_STEPS);
+    let rests_on = atomicity(&analyze_log(&graph, &log, &By::Count, &mut effort));
     let of = ChainReceipt::of(&world.state, &bundle.id(NETWORK));
     let chains = ["blue", "red"].map(|chain| (chain.to_owned(), of.clone()));
     Receipt::new(NETWORK, bundle.clone(), BTreeMap::from(chains), &rests_on)

@@ -3,6 +3,7 @@
 use crate::store::{LogIndex, Store, ViewRows};
 use hashlink::LruCache;
 use hpaxos_consensus::{NetworkId, Slot, ValueHash};
+use hpaxos_learner_graph::analysis::LogAnswer;
 use hpaxos_learner_graph::{LearnerGraph, LearnerId};
 use hpaxos_ledger::{
     Atomicity, Block, Bundle, BundleId, ChainReceipt, ExecutedSlot, Position, ReadState, Receipt,
@@ -55,6 +56,8 @@ pub struct LogViews {
     pub name: String,
     /// Its chains, each with its learner.
     pub chains: BTreeMap<String, LearnerId>,
+    /// What it takes to break it.
+    pub analysis: LogAnswer,
     /// What its bundles' atomicity rests on.
     pub atomicity: Vec<Atomicity>,
 }
@@ -302,7 +305,12 @@ mod tests {
         let store = Arc::new(Store::open(folder.path(), network, &[1; 32]).unwrap());
         let [red, blue] = [0, 1].map(LearnerId::new);
         let chains = BTreeMap::from([("red".into(), red), ("blue".into(), blue)]);
-        let of_log = LogViews { name: "red+blue".into(), chains, atomicity: Vec::new() };
+        let of_log = LogViews {
+            name: "red+blue".into(),
+            chains,
+            analysis: LogAnswer::default(),
+            atomicity: Vec::new(),
+        };
         let graph = "version = 1\n[acceptors.a]\n[learners.red]\nquorum = \"a\"\n";
         let graph = Arc::new(hpaxos_learner_graph::file::read(graph).unwrap());
         let views = Views::new(network, graph, store.clone(), vec![of_log]);

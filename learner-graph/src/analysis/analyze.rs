@@ -49,7 +49,7 @@ pub struct AnalyzeAnswer {
 }
 
 /// The answer for one log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LogAnswer {
     /// Its name.
     pub log: String,

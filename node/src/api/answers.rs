@@ -223,8 +223,8 @@ pub struct Graph {
     pub network: String,
     /// The learner graph's file.
     pub toml: String,
-    /// Of each log: for each two of its chains a smallest set of acceptors that must be Byzantine for them to disagree, as in
-    /// receipts.
+    /// What it takes to break each log of this node, as `hpaxos graph analyze --json` says it: smallest sets of acceptors whose
+    /// crash halts a chain, and whose being Byzantine forks one or lets two disagree.
     pub analysis: serde_json::Value,
     /// Acceptors of whom there is proof that they signed two conflicting messages.
     pub caught: Vec<String>,

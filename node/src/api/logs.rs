@@ -14,6 +14,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use hpaxos_consensus::Sends;
 use hpaxos_consensus::message::Body;
+use hpaxos_learner_graph::analysis::AnalyzeAnswer;
 use hpaxos_ledger::{Block, Certificate};
 use std::collections::BTreeMap;
 
@@ -156,13 +157,12 @@ pub(crate) async fn graph(State(shared): State<Shared>) -> Json<Graph> {
         let why = peer.refused.as_ref()?;
         Some((peer.name.to_string(), why.to_string()))
     });
-    let analysis = node.views.logs().map(|(_, log)| {
-        (log.name.clone(), serde_json::to_value(&log.atomicity).unwrap_or_default())
-    });
+    let logs = node.views.logs().map(|(_, log)| log.analysis.clone());
+    let analysis = AnalyzeAnswer { logs: logs.collect() };
     Json(Graph {
         network: node.id.to_string(),
         toml: hpaxos_learner_graph::file::write(node.graph.declarations()),
-        analysis: serde_json::Value::Object(analysis.collect()),
+        analysis: serde_json::to_value(analysis).unwrap_or_default(),
         caught: names(caught),
         refused: refused.collect(),
         unreachable: down.iter().filter(is_acceptor).map(|peer| peer.name.to_string()).collect(),

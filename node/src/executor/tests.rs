@@ -5,6 +5,7 @@ use crate::mempool::Limits;
 use crate::store::Turn;
 use crate::views::LogViews;
 use ed25519_dalek::SigningKey;
+use hpaxos_learner_graph::analysis::{By, analyze_log};
 use hpaxos_learner_graph::file;
 use hpaxos_learner_graph::search::Effort;
 use hpaxos_ledger::{Attestation, EPOCH, History, Signed, StateRoot, View, atomicity, value};
@@ -61,10 +62,12 @@ impl World {
         let trust = Arc::new(Trust::new(graph.log("red+blue").unwrap()).unwrap());
         let store = Arc::new(Store::open(folder.path(), NETWORK, &[1; 32]).unwrap());
         let chains = trust.learners().iter().map(|it| (graph.learner_name(it).to_owned(), it));
+        let analysis = analyze_log(&graph, trust.log(), &By::Count, &mut Effort::steps(1_000));
         let of_log = LogViews {
             name: "red+blue".into(),
             chains: chains.collect(),
-            atomicity: atomicity(&graph, trust.log(), &mut Effort::steps(1_000)),
+            atomicity: atomicity(&analysis),
+            analysis,
         };
         let views = Arc::new(Views::new(NETWORK, graph.clone(), store.clone(), vec![of_log]));
         let limits = Limits { bundles_max: 1, bytes_max: 1, per_source_max: 1 };

@@ -22,6 +22,7 @@ use crate::views::{LogViews, Views};
 use ed25519_dalek::SigningKey;
 use hpaxos_consensus::message::{Keys, KeysError};
 use hpaxos_consensus::{Config as ReplicaConfig, LogName, Trust, TrustError};
+use hpaxos_learner_graph::analysis::{By, analyze_log};
 use hpaxos_learner_graph::search::Effort;
 use hpaxos_learner_graph::{AcceptorId, LearnerGraph, LearnerSet};
 use hpaxos_ledger::{Bundle, LogRules, atomicity};
@@ -34,8 +35,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::info;
 
-/// Steps spent on saying what a log's atomicity rests on; beyond, a bound is told.
-const ATOMICITY_STEPS: u64 = 20_000_000;
+/// Steps spent on saying what it takes to break a log; beyond, a bound is told.
+const ANALYSIS_STEPS: u64 = 20_000_000;
 
 /// What a node is made of.
 pub struct Setup {
@@ -128,11 +129,13 @@ impl Running {
         let views = logs.iter().map(|trust| {
             let learners = trust.learners().iter();
             let chains = learners.map(|learner| (graph.learner_name(learner).to_owned(), learner));
-            let mut effort = Effort::steps(ATOMICITY_STEPS);
+            let mut effort = Effort::steps(ANALYSIS_STEPS);
+            let analysis = analyze_log(&graph, trust.log(), &By::Count, &mut effort);
             LogViews {
                 name: trust.log().name().to_owned(),
                 chains: chains.collect(),
-                atomicity: atomicity(&graph, trust.log(), &mut effort),
+                atomicity: atomicity(&analysis),
+                analysis,
             }
         });
         let views = Arc::new(Views::new(*id, graph.clone(), store.clone(), views.collect()));

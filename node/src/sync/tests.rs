@@ -8,6 +8,7 @@ use ed25519_dalek::SigningKey;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use hpaxos_consensus::LogName;
+use hpaxos_learner_graph::analysis::LogAnswer;
 use std::collections::BTreeSet;
 use tempfile::TempDir;
 
@@ -142,6 +143,7 @@ async fn cannot_write(world: World, parts: Parts) -> (Parts, impl Fn() -> usize,
     let of_log = views.logs().map(|(_, log)| LogViews {
         name: log.name.clone(),
         chains: log.chains.clone(),
+        analysis: LogAnswer::default(),
         atomicity: Vec::new(),
     });
     let of_log = of_log.collect();
