@@ -131,6 +131,39 @@ struct Answer {
     guards: BTreeMap<&'static str, u64>,
     witnesses: BTreeMap<&'static str, bool>,
     violations: Vec<Violation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    continuations: Option<Continuations>,
+}
+
+/// What followed where everything arrived from some state on; with `--liveness`.
+#[derive(Serialize)]
+struct Continuations {
+    /// How many states took so many periods until all was decided.
+    periods: BTreeMap<u64, u64>,
+    /// How many took so many ballots.
+    ballots: BTreeMap<u64, u64>,
+    /// How many were excused because learners are uncovered.
+    excused: u64,
+}
+
+impl Continuations {
+    fn of(report: &Report) -> Option<Self> {
+        let met = report.model.continuations();
+        let periods = met.periods.iter().map(|(periods, count)| (u64::from(*periods), *count));
+        let periods: BTreeMap<u64, u64> = periods.collect();
+        let ballots = met.ballots.iter().map(|(ballots, count)| (*ballots, *count)).collect();
+        (!periods.is_empty()).then_some(Continuations { periods, ballots, excused: met.excused })
+    }
+
+    fn show(&self) {
+        let listed = |counts: &BTreeMap<u64, u64>| {
+            let each = counts.iter().map(|(what, count)| format!("{what}: {count}"));
+            each.collect::<Vec<_>>().join(", ")
+        };
+        line(format_args!("states by periods until all is decided: {}", listed(&self.periods)));
+        line(format_args!("states by ballots until then: {}", listed(&self.ballots)));
+        line(format_args!("excused because learners are uncovered: {}", self.excused));
+    }
 }
 
 #[derive(Serialize)]
@@ -252,6 +285,7 @@ impl Arguments {
                         .collect(),
                 })
                 .collect(),
+            continuations: Continuations::of(&report),
         };
         if self.json {
             line(serde_json::to_string_pretty(&answer)?);
@@ -351,17 +385,8 @@ fn show(answer: &Answer, report: &Report) {
     let fired = answer.guards.iter().filter(|(_, count)| **count > 0);
     let fired: Vec<String> = fired.map(|(name, count)| format!("{name} {count}")).collect();
     line(format_args!("guards: {}", fired.join(", ")));
-    let went_on = report.model.continuations();
-    if !went_on.periods.is_empty() {
-        let listed = |counts: Vec<(u64, u64)>| {
-            let each = counts.iter().map(|(what, count)| format!("{what}: {count}"));
-            each.collect::<Vec<_>>().join(", ")
-        };
-        let periods = went_on.periods.iter().map(|(periods, count)| (u64::from(*periods), *count));
-        line(format_args!("states by periods until all is decided: {}", listed(periods.collect())));
-        let ballots = went_on.ballots.iter().map(|(ballots, count)| (*ballots, *count));
-        line(format_args!("states by ballots until then: {}", listed(ballots.collect())));
-        line(format_args!("excused because learners are uncovered: {}", went_on.excused));
+    if let Some(continuations) = &answer.continuations {
+        continuations.show();
     }
     let met = answer.witnesses.iter().filter(|(_, met)| **met).map(|(name, _)| *name);
     line(format_args!("witnesses: {}", met.collect::<Vec<_>>().join(", ")));
