@@ -10,6 +10,7 @@ use hpaxos_spec::replay::replay;
 use hpaxos_spec::simulator::faults::Faults;
 use hpaxos_spec::simulator::run;
 use hpaxos_spec::simulator::scenario::{ACTS, Wanted};
+use hpaxos_spec::simulator::shrink::shrink;
 use rustix::time::{ClockId, clock_gettime};
 use std::io::Write;
 use std::path::Path;
@@ -108,6 +109,46 @@ fn known_seeds_kill_and_spare_the_protocol() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is left of a run that fails is smaller, fails in the same way each time, and needs all that is left of it.
+#[test]
+fn what_known_seeds_find_shrinks() {
+    let known = known();
+    for name in ["always-fresh", "same-value-overtakes", "votes-of-any-ballot"] {
+        let kill = known.iter().find(|kill| kill.mutant.name() == name).expect("a mutant");
+        let (seed, rules) = (kill.seed.expect("a seed kills it"), Rules::with(kill.mutant));
+        let wanted = Wanted { seed, setting: None, faults: Faults::ALL, slots: None, acts: ACTS };
+        let found = run(&wanted, rules, None);
+        let property = found.violation.expect("a property fails").property;
+        let (smaller, end) = shrink(&wanted, rules, property);
+        let left = format!(
+            "{name}: seed {seed}, --faults {}, slots {:?}, --acts {}",
+            smaller.faults, smaller.slots, smaller.acts
+        );
+        let fails = |wanted: &Wanted| {
+            let violation = run(wanted, rules, None).violation;
+            violation.is_some_and(|one| one.property == property)
+        };
+        assert!(fails(&smaller), "{left}");
+        assert_eq!(run(&smaller, rules, None).trace_hash, end.trace_hash, "{left}");
+        let slots = smaller.slots.unwrap_or(found.slots);
+        assert!(slots <= found.slots, "{left}");
+        assert!(smaller.faults.iter().count() < Faults::ALL.iter().count(), "{left}");
+        for fault in smaller.faults.iter() {
+            let faults = smaller.faults.without(fault);
+            assert!(
+                !fails(&Wanted { faults, ..smaller.clone() }),
+                "{left}: {fault:?} is not needed"
+            );
+        }
+        if slots > 1 {
+            assert!(!fails(&Wanted { slots: Some(slots - 1), ..smaller.clone() }), "{left}");
+        }
+        if smaller.acts > 0 {
+            assert!(!fails(&Wanted { acts: smaller.acts - 1, ..smaller.clone() }), "{left}");
+        }
+    }
 }
 
 #[test]
