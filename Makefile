@@ -104,6 +104,7 @@ long: setup ## The long searches: a million random graphs and DAGs, 100,000 stor
 	HPAXOS_DEAD_SLOTS=100000 cargo test --release --locked -p hpaxos-consensus --test dead_learner -- --nocapture
 	HPAXOS_CRASH_POINTS=all HPAXOS_LONG_LOG=100000 cargo test --locked -p hpaxos-node --lib -- --nocapture driver::
 	HPAXOS_FUZZ_RUNS=200000 cargo test --locked -p hpaxos-node --test fuzz_corpus -- --nocapture
+	HPAXOS_FUZZ_RUNS=20000 cargo test --locked -p hpaxos-spec --test fuzz_corpus -- --nocapture
 
 # Eight validators keep two cores busy, so in release.
 SOAK ?= 30m
