@@ -9,6 +9,9 @@ use std::time::Instant;
 
 /// Lets the engines answer, and stores what they say must be. Gives what may leave now, of each log: there is no other way to it.
 ///
+/// What was decided is told once it was synced. Nothing that is signed rests on it; where `may_wait`, it is written, and waits
+/// for the sync of what is signed next.
+///
 /// # Errors
 /// If the store fails: then nothing may leave.
 pub(super) fn commit(
@@ -16,6 +19,7 @@ pub(super) fn commit(
     store: &Store,
     tracer: Option<&Tracer>,
     metrics: &Metrics,
+    may_wait: bool,
 ) -> Result<Vec<Effects>, StoreError> {
     let mut turn = Turn::default();
     for driver in &mut *logs {
@@ -25,11 +29,25 @@ pub(super) fn commit(
     if let Some(tracer) = tracer {
         tracer.settle();
     }
+    for driver in &mut *logs {
+        driver.keep_decided(tracer);
+    }
+    if !may_wait && logs.iter().any(|driver| !driver.untold.is_empty()) {
+        turn.must_last();
+    }
+    let lasts = turn.lasts();
     if !turn.is_empty() {
         let started = Instant::now();
         let records = turn.records();
         store.commit(turn)?;
         metrics.store_committed(records, started.elapsed());
     }
-    Ok(logs.iter_mut().map(|driver| std::mem::take(&mut driver.effects)).collect())
+    let free = logs.iter_mut().map(|driver| {
+        let mut effects = std::mem::take(&mut driver.effects);
+        if lasts {
+            effects.decided.append(&mut driver.untold);
+        }
+        effects
+    });
+    Ok(free.collect())
 }

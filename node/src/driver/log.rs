@@ -7,8 +7,8 @@ use super::values::Values;
 use crate::store::{LogIndex, Loss, Store, StoreError, Turn};
 use hpaxos_consensus::message::{Kind, Packet};
 use hpaxos_consensus::{
-    Config, Effects, Event, Fault, Peer, Record, Recovery, Replica, Round, Silence, Slot, Timer,
-    TimerKind, Trust,
+    Config, Decision, Effects, Event, Fault, Instance, Peer, Record, Recovery, Replica, Round,
+    Silence, Slot, Timer, TimerKind, Trust,
 };
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId};
 use std::collections::VecDeque;
@@ -36,6 +36,8 @@ pub(super) struct LogDriver {
     pub replica: Replica,
     /// What the replica wants done: nothing of it may leave before [`super::commit::commit`].
     pub effects: Effects,
+    /// What was decided, is written, and is told once it is on disk.
+    pub untold: Vec<Decision>,
     /// What the replica is to see next.
     pub queue: VecDeque<Event>,
     /// Timers that run, with the count at which each was armed.
@@ -114,6 +116,7 @@ impl LogDriver {
             trust,
             replica,
             effects,
+            untold: Vec::new(),
             queue: VecDeque::new(),
             armed: BTreeMap::new(),
             count: 0,
@@ -153,6 +156,7 @@ impl LogDriver {
         self.pace = before.pace;
         self.silent = before.silent;
         self.opening = before.opening;
+        self.untold = before.untold;
         // What was decided is still to be fetched.
         self.values.take_over(before.values);
         Ok(())
@@ -240,6 +244,26 @@ impl LogDriver {
             self.replica.settle(&mut self.effects);
             self.note_received(tracer);
         }
+    }
+
+    /// What was decided in this turn is told once it is on disk.
+    pub fn keep_decided(&mut self, tracer: Option<&Tracer>) {
+        if self.effects.decided.is_empty() {
+            return;
+        }
+        self.last_decided = Instant::now();
+        if let Some(tracer) = tracer {
+            self.effects.decided.iter().for_each(|one| tracer.decided(one, self.name()));
+        }
+        self.untold.append(&mut self.effects.decided);
+    }
+
+    /// Whether something is likely to be signed within moments.
+    pub fn is_busy(&self, moments: Duration) -> bool {
+        let mut open = self.replica.open_slots().filter_map(|slot| self.replica.instance(slot));
+        let voting =
+            |instance: &Instance| !instance.is_decided() && !instance.dag().proposals().is_empty();
+        self.waits_since.is_some() || self.idle_slot < moments || open.any(voting)
     }
 
     fn note_received(&mut self, tracer: Option<&Tracer>) {

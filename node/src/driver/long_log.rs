@@ -107,7 +107,7 @@ fn store_with(past: Past, slots: u64, folder: &Path, trust: &Arc<Trust>) -> Stor
                 driver.tell(Event::Certified { slot, learner, value: VALUE }, None);
             }
         }
-        commit(std::slice::from_mut(&mut driver), &store, None, &metrics).unwrap();
+        commit(std::slice::from_mut(&mut driver), &store, None, &metrics, false).unwrap();
     }
     store
 }

@@ -48,6 +48,9 @@ pub const INPUTS_MAX: usize = 1_024;
 /// How long a link may be down before its acceptor counts as unreachable.
 const UNREACHABLE_AFTER: Duration = Duration::from_secs(1);
 
+/// How long a decision may wait for the sync of what is signed next, where something is likely to be.
+const SHARING_TIME_MAX: Duration = Duration::from_millis(5);
+
 /// Something that happens to the driver.
 pub enum Input {
     /// A packet came, its signature checked.
@@ -159,6 +162,8 @@ pub struct Driver {
     caught: AcceptorSet,
     status: watch::Sender<EngineStatus>,
     published: Option<Instant>,
+    /// By when decisions that wait for a sync get one.
+    sync_due: Option<Instant>,
     stopping: bool,
     /// Logs whose engines have to begin anew.
     replaced: Vec<LogIndex>,
@@ -193,6 +198,7 @@ impl Driver {
             caught,
             status,
             published: None,
+            sync_due: None,
             stopping: false,
             replaced: Vec::new(),
         };
@@ -218,7 +224,10 @@ impl Driver {
             }
             self.settle()?;
             self.begin_anew()?;
-            self.publish();
+            // What it says of decisions is to be on disk, too.
+            if self.sync_due.is_none() {
+                self.publish();
+            }
         }
         if let Some(tracer) = &self.parts.tracer {
             tracer.flush();
@@ -229,7 +238,7 @@ impl Driver {
     /// Waits until there is something to do, and takes the first of it.
     async fn wait(&mut self, ears: &mut Ears) {
         self.plan_openings();
-        let next = self.timers.next();
+        let next = self.timers.next().into_iter().chain(self.sync_due).min();
         tokio::select! {
             biased;
             Some(link) = ears.links.recv() => self.take_link(link),
@@ -355,8 +364,12 @@ impl Driver {
     /// once goes into the next batch.
     fn settle(&mut self) -> Result<(), StoreError> {
         loop {
+            let may_wait = self.may_wait();
             let Parts { store, tracer, metrics, .. } = &self.parts;
-            let free = commit(&mut self.logs, store, tracer.as_ref(), metrics)?;
+            let free = commit(&mut self.logs, store, tracer.as_ref(), metrics, may_wait)?;
+            let waits = self.logs.iter().any(|driver| !driver.untold.is_empty());
+            let due = || Instant::now() + SHARING_TIME_MAX;
+            self.sync_due = waits.then(|| self.sync_due.unwrap_or_else(due));
             for (index, effects) in self.log_indices().zip(free) {
                 self.release(index, effects)?;
             }
@@ -367,6 +380,13 @@ impl Driver {
                 self.handle(index);
             }
         }
+    }
+
+    /// Whether what was decided may wait for the sync of what is signed next: where slots follow each other a third of all syncs
+    /// is saved.
+    fn may_wait(&self) -> bool {
+        let is_due = self.sync_due.is_some_and(|due| due <= Instant::now());
+        !self.stopping && !is_due && self.logs.iter().any(|log| log.is_busy(SHARING_TIME_MAX))
     }
 
     fn log_indices(&self) -> impl Iterator<Item = LogIndex> + use<> {

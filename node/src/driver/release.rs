@@ -88,9 +88,7 @@ impl Driver {
     fn decided(&mut self, log: LogIndex, decision: Decision) {
         let driver = &mut self.logs[usize::from(log.0)];
         let Decision { slot, learner, ballot } = decision;
-        let now = Instant::now();
-        driver.last_decided = now;
-        let took = driver.proposed.get(&slot).map(|since| now - *since);
+        let took = driver.proposed.get(&slot).map(Instant::elapsed);
         let is_honest = !self.caught.contains(driver.proposer(slot, ballot.round));
         if let Some(took) = took.filter(|_| is_honest && ballot.round == Round(0)) {
             driver.pace.decided(took);
@@ -115,9 +113,6 @@ impl Driver {
             learner: learner_name,
             block,
         });
-        if let Some(tracer) = &self.parts.tracer {
-            tracer.decided(&decision, driver.name());
-        }
         let bottom = driver.replica.open_slots().next().unwrap_or(slot);
         driver.values.forget_below(bottom);
         driver.proposed = driver.proposed.split_off(&bottom);

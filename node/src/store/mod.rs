@@ -78,9 +78,14 @@ impl Turn {
         self.matters = true;
     }
 
+    /// Whether it is synced: something in it must last, or something that is about to leave rests on it.
+    pub fn lasts(&self) -> bool {
+        self.matters
+    }
+
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.batch.is_empty()
+        self.batch.is_empty() && !self.matters
     }
 
     /// How many records.

@@ -42,12 +42,8 @@ impl Store {
                 turn.batch.put_cf(self.family(MESSAGES), &key, bytes);
                 turn.messages.push(key);
             }
-            Record::Decided { slot, .. } => {
-                turn.matters = true;
-                turn.batch.put_cf(self.family(DECISIONS), record_key(log, *slot, number), bytes);
-            }
-            // These follow from certificates, which are kept.
-            Record::Certified { slot, .. } => {
+            // Decisions are synced before they are told, which may be later. Certificates are kept beside these.
+            Record::Decided { slot, .. } | Record::Certified { slot, .. } => {
                 turn.batch.put_cf(self.family(DECISIONS), record_key(log, *slot, number), bytes);
             }
             Record::Retired { slot } => {

@@ -1,6 +1,7 @@
 //! A slot of four acceptors, of which one is the node that crashes, with its driver and its store; and a clock.
 
 use super::disk::{NETWORK, Subject};
+use crate::driver::SHARING_TIME_MAX;
 use crate::driver::commit::commit;
 use crate::store::LogIndex;
 use hpaxos_consensus::message::{Body, Kind, Message, NoSigner, Packet, Verified};
@@ -49,6 +50,7 @@ learners = ["red", "blue"]
 enum Coming {
     Event(Event),
     Timer(Timer, u64),
+    Sync,
 }
 
 /// Everything but the node that crashes.
@@ -68,6 +70,8 @@ pub struct World {
     pub said: BTreeMap<MessageId, Arc<Verified<Message>>>,
     /// The highest round in which the subject said that it is.
     pub announced: Round,
+    /// By when decisions of the subject that wait for a sync get one.
+    sync_due: Option<Duration>,
     /// Until when it goes on, once everybody has decided.
     end: Option<Duration>,
     wrong: Vec<String>,
@@ -111,6 +115,7 @@ impl World {
             rounds: BTreeSet::new(),
             said: BTreeMap::new(),
             announced: Round(0),
+            sync_due: None,
             end: None,
             wrong: Vec::new(),
         };
@@ -176,7 +181,7 @@ impl World {
                 Coming::Timer(timer, armed) if self.armed.get(&(node, timer)) == Some(&armed) => {
                     events.push(Event::Timer(timer));
                 }
-                Coming::Timer(..) => {}
+                Coming::Timer(..) | Coming::Sync => {}
             }
         }
         events
@@ -197,8 +202,15 @@ impl World {
         }
         let before = subject.store.changes();
         let Subject { driver, store, metrics } = &mut *subject;
-        let free = commit(from_mut(driver), store, None, metrics);
+        let may_wait = self.sync_due.is_none_or(|due| due > self.now);
+        let free = commit(from_mut(driver), store, None, metrics, may_wait);
         let free = free.unwrap().remove(0);
+        let waits = !driver.untold.is_empty();
+        if waits && self.sync_due.is_none() {
+            self.come(SHARING_TIME_MAX, self.subject, Coming::Sync);
+        }
+        let due = self.now + SHARING_TIME_MAX;
+        self.sync_due = waits.then(|| self.sync_due.unwrap_or(due));
         let fate = match subject.store.changes() == before {
             true => Fate::Lives,
             false => written(self, subject, &free),
@@ -282,7 +294,7 @@ impl World {
         let subject = self.subject;
         self.coming.retain(|_, (node, _)| *node != subject);
         self.armed.retain(|(node, _), _| *node != subject);
-        self.end = None;
+        (self.end, self.sync_due) = (None, None);
         let peer = |node| Event::Connected { peer: Peer::Acceptor(AcceptorId::new(node)) };
         let others: Vec<usize> = self.others.keys().copied().collect();
         for other in others {
