@@ -105,6 +105,24 @@ impl Pair {
 }
 
 #[test]
+fn a_log_that_is_full_opens_slots_again_when_more_may_wait() {
+    let mut pair = Pair::new();
+    pair.decide_all();
+    let bytes = pair.nodes[0].parked_bytes();
+    assert!(bytes > 0 && !pair.nodes[0].is_full());
+    pair.nodes.iter_mut().for_each(|node| node.set_parked_bytes_max(bytes / 2));
+    let opened = |pair: &mut Pair| {
+        pair.events.extend([(0, Event::Open), (1, Event::Open)]);
+        pair.run();
+        pair.nodes.each_ref().map(|node| node.opened().0)
+    };
+    assert!(pair.nodes[0].is_full());
+    assert_eq!(opened(&mut pair), [SLOTS; 2]);
+    pair.nodes.iter_mut().for_each(|node| node.set_parked_bytes_max(bytes * 2));
+    assert_eq!(opened(&mut pair), [SLOTS + 1; 2]);
+}
+
+#[test]
 fn many_parked_slots_come_to_rest() {
     let mut pair = Pair::new();
     pair.decide_all();

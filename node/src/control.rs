@@ -1,7 +1,7 @@
 //! Switches of a running node, over a Unix socket in its home.
 //!
-//! One line in, one line out: `log-level FILTER` is answered by `ok`, `ok SOMETHING` or `error WHY`. Only the node's own
-//! user can connect. What is switched here can be switched nowhere else, least of all over HTTP.
+//! One line in, one line out: `log-level FILTER` or `parked-bytes-max BYTES` is answered by `ok`, `ok SOMETHING` or `error WHY`.
+//! Only the node's own user can connect. What is switched here can be switched nowhere else, least of all over HTTP.
 
 use std::fmt;
 use std::fs::{self, Permissions};
@@ -49,6 +49,8 @@ pub enum ControlError {
 pub enum Request {
     /// Log what this filter says from now on.
     LogLevel(String),
+    /// Keep so many bytes of parked slots in each log from now on.
+    ParkedBytesMax(u64),
 }
 
 impl FromStr for Request {
@@ -59,7 +61,16 @@ impl FromStr for Request {
         match (word, rest.trim()) {
             ("log-level", "") => Err("log-level needs a filter, as in log-level info".into()),
             ("log-level", filter) => Ok(Request::LogLevel(filter.to_owned())),
-            _ => Err(format!("unknown command `{}`; it should be log-level", word.escape_debug())),
+            ("parked-bytes-max", bytes) => match bytes.parse() {
+                Ok(bytes) => Ok(Request::ParkedBytesMax(bytes)),
+                Err(_) => {
+                    Err("parked-bytes-max needs a number, as in parked-bytes-max 1073741824".into())
+                }
+            },
+            _ => Err(format!(
+                "unknown command `{}`; it should be log-level or parked-bytes-max",
+                word.escape_debug()
+            )),
         }
     }
 }
@@ -68,6 +79,7 @@ impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Request::LogLevel(filter) => write!(f, "log-level {filter}"),
+            Request::ParkedBytesMax(bytes) => write!(f, "parked-bytes-max {bytes}"),
         }
     }
 }
@@ -165,6 +177,7 @@ mod tests {
         match request {
             Request::LogLevel(filter) if filter == "info,a=debug" => Ok(String::new()),
             Request::LogLevel(filter) => Err(format!("`{filter}`\nis no filter")),
+            Request::ParkedBytesMax(bytes) => Ok(bytes.to_string()),
         }
     }
 
@@ -191,7 +204,10 @@ mod tests {
         assert_eq!(ask_raw(&path, b"log-level x\n").await, "error `x` is no filter\n");
         let needs = "error log-level needs a filter, as in log-level info\n";
         assert_eq!(ask_raw(&path, b"log-level\n").await, needs);
-        let unknown = "error unknown command `stop`; it should be log-level\n";
+        assert_eq!(ask_raw(&path, b"parked-bytes-max 7\n").await, "ok 7\n");
+        let needs = "error parked-bytes-max needs a number, as in parked-bytes-max 1073741824\n";
+        assert_eq!(ask_raw(&path, b"parked-bytes-max -1\n").await, needs);
+        let unknown = "error unknown command `stop`; it should be log-level or parked-bytes-max\n";
         assert_eq!(ask_raw(&path, b"stop\n").await, unknown);
         assert_eq!(ask_raw(&path, b"log-level info").await, "", "a line ends");
         assert_eq!(ask_raw(&path, &[b'x'; 4096]).await, "", "and has a length");

@@ -7,7 +7,9 @@ mod graph;
 mod show;
 
 use clap::{Parser, Subcommand};
-use commands::{bundle, config, init, keys, log_level, query, run, status, store};
+use commands::{
+    bundle, config, init, keys, log_level, parked_bytes_max, query, run, status, store,
+};
 use std::process::ExitCode;
 
 const _: () = assert!(
@@ -40,6 +42,9 @@ enum Command {
     /// Changes what a running node logs.
     #[command(after_help = log_level::EXAMPLES)]
     LogLevel(log_level::Arguments),
+    /// Changes how much a running node keeps of slots that wait for a chain.
+    #[command(after_help = parked_bytes_max::EXAMPLES)]
+    ParkedBytesMax(parked_bytes_max::Arguments),
     /// Writes, signs, submits and watches bundles; verifies receipts.
     #[command(subcommand)]
     Bundle(bundle::Command),
@@ -76,6 +81,7 @@ fn main() -> ExitCode {
         Command::Config(arguments) => arguments.run(),
         Command::Keys(command) => command.run(),
         Command::LogLevel(arguments) => arguments.run(),
+        Command::ParkedBytesMax(arguments) => arguments.run(),
         Command::Bundle(command) => command.run(),
         Command::Query(command) => command.run(),
         Command::Status(arguments) => arguments.run(),

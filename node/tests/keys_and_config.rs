@@ -352,3 +352,15 @@ fn the_log_level_needs_a_filter_and_a_node() {
         "no hpaxos runs with this home: nobody listens",
     );
 }
+
+#[test]
+fn what_may_be_parked_needs_a_number_of_bytes_and_a_node() {
+    let place = Place::with_home();
+    for (bytes, what) in [
+        ("many", "`many` is no number of bytes from 1048576 on, as in 1073741824"),
+        ("1000", "`1000` is no number of bytes from 1048576 on"),
+        ("1048576", "no hpaxos runs with this home: nobody listens"),
+    ] {
+        place.refused(&format!("parked-bytes-max --home home {bytes}"), &[], what);
+    }
+}

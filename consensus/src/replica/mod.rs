@@ -207,6 +207,16 @@ impl Replica {
         self.parked.total() > self.config.parked_bytes_max
     }
 
+    /// Bytes on disk of parked slots.
+    pub fn parked_bytes(&self) -> u64 {
+        self.parked.total()
+    }
+
+    /// Other parked slots are too many from now on.
+    pub fn set_parked_bytes_max(&mut self, bytes: u64) {
+        Arc::make_mut(&mut self.config).parked_bytes_max = bytes;
+    }
+
     /// What it was told when it was made.
     pub fn config(&self) -> &Config {
         &self.config

@@ -61,6 +61,12 @@ pub struct Log {
     pub open: u64,
     /// Slots that are on disk only, because some learner has not decided them for good.
     pub parked: u64,
+    /// Their bytes on disk.
+    #[serde(default)]
+    pub parked_bytes: u64,
+    /// Where these are too many, and no new slot is opened: the chains that have not decided them.
+    #[serde(default)]
+    pub waits_for: Vec<String>,
     /// The highest round of an open slot: 0 if all is well.
     pub round: u64,
     /// Who proposes next; empty if no slot is open.

@@ -50,6 +50,8 @@ pub(crate) async fn logs(State(shared): State<Shared>) -> Json<Logs> {
             },
             open: of_engine.map_or(0, |log| log.open),
             parked: of_engine.map_or(0, |log| log.parked),
+            parked_bytes: of_engine.map_or(0, |log| log.parked_bytes),
+            waits_for: of_engine.map(|log| log.waits_for.clone()).unwrap_or_default(),
             round: of_engine.map_or(0, |log| log.round),
             leader: of_engine.map(|log| log.leader.clone()).unwrap_or_default(),
             mempool: node.mempool.len(index) as u64,

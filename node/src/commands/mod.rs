@@ -7,6 +7,7 @@ pub mod keys;
 pub mod log_level;
 mod memory;
 mod node_address;
+pub mod parked_bytes_max;
 mod passphrase;
 mod person;
 pub mod query;

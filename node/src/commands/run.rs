@@ -130,7 +130,7 @@ async fn run(
     };
     let api = tokio::spawn(api::serve(api, node.clone(), limits(&config), until(stopped.clone())));
     tokio::spawn(metrics::serve(metrics, node.metrics.clone()));
-    tokio::spawn(switches(control, level));
+    tokio::spawn(switches(control, level, node.clone()));
     tokio::spawn(count_traffic(node.clone()));
 
     tokio::select! {
@@ -167,12 +167,18 @@ fn limits(config: &Config) -> api::Limits {
     }
 }
 
-async fn switches(listener: tokio::net::UnixListener, level: LogLevel) {
+async fn switches(listener: tokio::net::UnixListener, level: LogLevel, node: Arc<Node>) {
     let handle = |request: Request| {
-        let answer = match request {
-            Request::LogLevel(filter) => level.set(&filter).map(|()| String::new()),
-        };
-        async move { answer.map_err(|error| error.to_string()) }
+        let (level, node) = (&level, &node);
+        async move {
+            match request {
+                Request::LogLevel(filter) => {
+                    level.set(&filter).map_err(|error| error.to_string())?
+                }
+                Request::ParkedBytesMax(bytes) => node.set_parked_bytes_max(bytes).await,
+            }
+            Ok(String::new())
+        }
     };
     if let Err(error) = control::serve(listener, handle).await {
         error!(%error, "the control socket is of no use any more");

@@ -172,6 +172,16 @@ impl Status {
                 styled(WARN, "silent")
             ));
         }
+        for (name, log) in logs.iter().filter(|(_, log)| !log.waits_for.is_empty()) {
+            let chains = log.waits_for.join(", ");
+            line(format_args!(
+                "{} {name}: opens no new slot: {} slots, {} bytes on disk, wait for {chains} to decide them; \
+                 `hpaxos parked-bytes-max` lets more wait",
+                styled(BAD, "full"),
+                log.parked,
+                log.parked_bytes
+            ));
+        }
         for (name, log) in logs {
             for (learner, at) in &log.learners {
                 let Some(Stopped { slot, why }) = &at.stopped else { continue };

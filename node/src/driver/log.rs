@@ -70,6 +70,8 @@ pub(super) struct LogDriver {
     pub loss: Option<Loss>,
     /// What may not be signed, as was last told.
     pub silent: Option<Silent>,
+    /// Whom it waits for before it opens a new slot, as was last told.
+    pub waits_for: Vec<String>,
     /// Whether anything happened since the last settling.
     touched: bool,
 }
@@ -136,6 +138,7 @@ impl LogDriver {
             records: store.first_number()?,
             loss,
             silent: None,
+            waits_for: Vec::new(),
             touched: true,
         })
     }
@@ -155,6 +158,7 @@ impl LogDriver {
         self.helped = before.helped;
         self.pace = before.pace;
         self.silent = before.silent;
+        self.waits_for = before.waits_for;
         self.opening = before.opening;
         self.untold = before.untold;
         // What was decided is still to be fetched.

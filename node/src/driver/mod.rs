@@ -38,6 +38,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use timers::{Timers, Wake};
 use tokio::sync::{mpsc, watch};
+use tracing::info;
 
 /// Inputs that are handled before the next sync: a driver with more at hand would make the others wait.
 const BATCH_MAX: usize = 64;
@@ -103,6 +104,8 @@ pub enum Input {
         /// The log.
         log: LogIndex,
     },
+    /// So many bytes of parked slots may be kept in each log.
+    ParkedBytesMax(u64),
     /// Bundles wait, or others are done with.
     Look,
     /// No more slots are opened, and the thread ends.
@@ -271,6 +274,10 @@ impl Driver {
             Input::Attest { log, frame } => self.send_attestation(log, frame),
             Input::Certified { log, learner, through } => self.certified(log, learner, through),
             Input::Replaced { log } => self.replaced.push(log),
+            Input::ParkedBytesMax(bytes) => {
+                info!(bytes, "parked slots may be so many now");
+                self.logs.iter_mut().for_each(|log| log.replica.set_parked_bytes_max(bytes));
+            }
             Input::Look => {}
             Input::Stop => self.stopping = true,
         }

@@ -3,7 +3,7 @@
 use super::Driver;
 use super::log::LogDriver;
 use hpaxos_consensus::Silence;
-use hpaxos_learner_graph::AcceptorSet;
+use hpaxos_learner_graph::{AcceptorSet, LearnerId};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
@@ -31,6 +31,10 @@ pub struct LogStatus {
     pub open: u64,
     /// Slots that are on disk only, because some learner has not decided them for good.
     pub parked: u64,
+    /// Their bytes on disk.
+    pub parked_bytes: u64,
+    /// Where these are too many, and no new slot is opened: the learners that have not decided them.
+    pub waits_for: Vec<String>,
     /// The highest round of an undecided slot.
     pub round: u64,
     /// Who proposes next.
@@ -61,9 +65,10 @@ impl Driver {
         let mut logs = Vec::new();
         for driver in &mut self.logs {
             driver.tell_of_silence();
+            let name = |learner| self.parts.graph.learner_name(learner).to_owned();
+            driver.tell_of_parked(name);
             let replica = &driver.replica;
             let learners = driver.trust.learners().iter();
-            let name = |learner| self.parts.graph.learner_name(learner).to_owned();
             let next: Vec<_> = learners
                 .map(|learner| (name(learner), replica.next_undecided(learner).0))
                 .collect();
@@ -71,6 +76,8 @@ impl Driver {
                 log: driver.name().to_owned(),
                 open: 0,
                 parked: replica.parked_slots().count() as u64,
+                parked_bytes: replica.parked_bytes(),
+                waits_for: driver.waits_for.clone(),
                 round: 0,
                 leader: String::new(),
                 waiting: 0,
@@ -90,6 +97,11 @@ impl Driver {
                 }
             }
             self.parts.metrics.set_round(&status.log, status.round);
+            self.parts.metrics.set_parked_bytes(&status.log, status.parked_bytes);
+            for (learner, _) in &status.next {
+                let waits = status.waits_for.contains(learner);
+                self.parts.metrics.set_waits_for(&status.log, learner, waits);
+            }
             self.parts.metrics.set_silent(&status.log, status.silent.is_some());
             self.parts.metrics.set_inbox_waiting(&status.log, status.waiting as usize);
             let waiting = self.parts.mempool.len(driver.index);
@@ -101,6 +113,32 @@ impl Driver {
 }
 
 impl LogDriver {
+    /// Takes note of whom a log waits for that opens no new slot, and tells the log when that changes.
+    fn tell_of_parked(&mut self, name: impl Fn(LearnerId) -> String) {
+        let replica = &self.replica;
+        let first = replica.parked_slots().next().filter(|_| replica.is_full());
+        let late = |learner: &LearnerId| {
+            first.is_some_and(|slot| replica.next_undecided(*learner) <= slot)
+        };
+        let waits_for: Vec<String> = self.trust.learners().iter().filter(late).map(name).collect();
+        if waits_for == self.waits_for {
+            return;
+        }
+        let log = self.name();
+        if waits_for.is_empty() {
+            info!(log, "opens slots again");
+        } else {
+            let (learners, bytes) = (waits_for.join(", "), replica.parked_bytes());
+            warn!(
+                log,
+                learners,
+                bytes,
+                "opens no new slot: too much waits on disk for these learners to decide; `hpaxos parked-bytes-max` lets more wait"
+            );
+        }
+        self.waits_for = waits_for;
+    }
+
     /// Takes note of what may not be signed, and tells the log when that changes.
     fn tell_of_silence(&mut self) {
         let why = || self.loss.as_ref().map_or_else(String::new, |loss| loss.why.clone());

@@ -65,6 +65,8 @@ pub struct Metrics {
     snapshot_pieces_refused: IntCounterVec,
     history_begins: IntGaugeVec,
     silent: IntGaugeVec,
+    parked_bytes: IntGaugeVec,
+    waits_for: IntGaugeVec,
     unknown_own_messages: IntCounterVec,
     process: Process,
 }
@@ -223,6 +225,18 @@ impl Metrics {
                 "1 while this node signs nothing that is new, because its store was lost.",
                 by_log,
             ),
+            parked_bytes: gauges(
+                to,
+                "hpaxos_parked_bytes",
+                "Bytes on disk of slots that some learner has not decided for good.",
+                by_log,
+            ),
+            waits_for: gauges(
+                to,
+                "hpaxos_waits_for",
+                "1 while the log opens no new slot, since too much waits on disk for the learner to decide.",
+                by_learner,
+            ),
             process: Process::new(to),
             registry,
         }
@@ -306,6 +320,16 @@ impl Metrics {
     /// Whether nothing new is signed, because the store was lost.
     pub fn set_silent(&self, log: &str, silent: bool) {
         self.silent.with_label_values(&[log]).set(silent.into());
+    }
+
+    /// What of parked slots is on disk.
+    pub fn set_parked_bytes(&self, log: &str, bytes: u64) {
+        self.parked_bytes.with_label_values(&[log]).set(whole(bytes));
+    }
+
+    /// Whether a log opens no new slot because a learner has not decided too many.
+    pub fn set_waits_for(&self, log: &str, learner: &str, waits: bool) {
+        self.waits_for.with_label_values(&[log, learner]).set(waits.into());
     }
 
     /// This node's key signed something that its store does not know: somebody else uses the key, or the store is an old one.
@@ -427,6 +451,8 @@ mod tests {
         metrics.caught("mallory");
         metrics.set_view_lag("red+blue", "red", 3);
         metrics.set_silent("red", true);
+        metrics.set_parked_bytes("red", 4096);
+        metrics.set_waits_for("red+blue", "red", true);
         metrics.unknown_own_message("red");
         metrics.certified("red+blue", "red", Duration::from_millis(7));
         metrics.root_mismatch("red+blue", "red");
@@ -462,6 +488,8 @@ mod tests {
             "hpaxos_caught{acceptor=\"mallory\"} 1",
             "hpaxos_view_lag_slots{learner=\"red\",log=\"red+blue\"} 3",
             "hpaxos_silent{log=\"red\"} 1",
+            "hpaxos_parked_bytes{log=\"red\"} 4096",
+            "hpaxos_waits_for{learner=\"red\",log=\"red+blue\"} 1",
             "hpaxos_unknown_own_messages_total{log=\"red\"} 1",
             "hpaxos_certificate_seconds_bucket{learner=\"red\",log=\"red+blue\",le=\"0.005\"} 0",
             "hpaxos_certificate_seconds_bucket{learner=\"red\",log=\"red+blue\",le=\"0.01\"} 1",

@@ -7,7 +7,7 @@ mod threads;
 pub use running::{NodeError, Running, Setup, network_config};
 
 use crate::config::Config;
-use crate::driver::EngineStatus;
+use crate::driver::{EngineStatus, Input};
 use crate::events::{Event, Events};
 use crate::executor::Decisions;
 use crate::judge::Judge;
@@ -23,7 +23,7 @@ use hpaxos_ledger::{Bundle, BundleId, Code, Receipt, Refusal};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Bundles that waited when the node stopped, in the store.
 pub(crate) const WAITING: &str = "waiting";
@@ -72,6 +72,7 @@ pub struct Node {
     /// Of each log that is behind, how it catches up.
     pub behind: watch::Receiver<Behind>,
     judge: Arc<Judge>,
+    driver: mpsc::Sender<Input>,
 }
 
 /// The logs that a node runs, in the order of their numbers: those of which it is an acceptor, or those that a follower
@@ -108,6 +109,12 @@ pub struct Waiting {
 }
 
 impl Node {
+    /// Keeps so many bytes of slots that wait for a learner, in each log, until it is told otherwise.
+    pub async fn set_parked_bytes_max(&self, bytes: u64) {
+        // A driver that is gone took the node with it.
+        let _ = self.driver.send(Input::ParkedBytesMax(bytes)).await;
+    }
+
     /// Takes a bundle that somebody brings, and passes it on.
     pub fn submit(&self, bundle: Bundle, source: Source) -> Submitted {
         let name = &bundle.body.log;

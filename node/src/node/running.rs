@@ -258,6 +258,7 @@ impl Running {
             engine,
             behind,
             judge,
+            driver: inputs.clone(),
         };
         Ok(Running {
             node: Arc::new(node),
