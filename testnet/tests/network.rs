@@ -131,6 +131,29 @@ fn what_was_acknowledged_outlives_a_stop_under_load() {
     net.down().passed();
 }
 
+/// What is under way would never be done with: its chains have no quorum any more.
+#[test]
+fn whoever_will_not_wait_for_what_is_under_way_says_so_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let topology = four(folder.path());
+    let arguments = ["--topology", topology.to_str().unwrap(), "--no-story", "--load", "20/s"];
+    let net = Net::up(folder.path(), &arguments);
+    wait_for("bundles", || (net.height("v3", "red+blue", "red") > 5).then_some(()));
+    net.act(&["kill", "v1"]);
+    net.act(&["kill", "v2"]);
+    let held = || net.logs("v3")?.logs.get("red+blue")?.mempool.checked_sub(10);
+    wait_for("bundles that nobody decides", held);
+    net.interrupt();
+    wait_for("the end of the load", || net.told().contains("under way").then_some(()));
+    net.interrupt();
+    let said = net.end();
+    assert!(said.told.contains("It is left open."), "{}", said.told);
+    let properties = said.answer["properties"].as_array().unwrap();
+    let accounted = properties.iter().find(|it| it["name"] == "accounted").unwrap();
+    assert_eq!(accounted["holds"], false, "{:#}", said.answer);
+    assert_eq!(said.code, Some(1));
+}
+
 #[test]
 fn a_bundle_that_all_hold_is_decided_within_n_slots() {
     let folder = tempfile::tempdir().unwrap();

@@ -344,6 +344,7 @@ impl Arguments {
             end.counts = tokio::select! {
                 counts = &mut finishing => counts?,
                 () = signals.wait() => {
+                    screen.say("It is left open.");
                     given_up.store(true, Ordering::Relaxed);
                     finishing.await?
                 }

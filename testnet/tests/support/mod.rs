@@ -111,6 +111,12 @@ impl Net {
         assert!(output.status.success(), "{arguments:?}: {said}\n{}", self.told());
     }
 
+    /// Ctrl-C.
+    pub fn interrupt(&self) {
+        let id = self.up.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    }
+
     /// How it goes.
     pub fn told(&self) -> String {
         std::fs::read_to_string(self.folder.with_file_name("told")).unwrap_or_default()
