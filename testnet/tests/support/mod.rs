@@ -19,6 +19,11 @@ use std::time::{Duration, Instant};
 /// The program; `hpaxos` is beside it.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_hpaxos-testnet");
 
+/// The program, or another one that HPAXOS_TESTNET names, such as one of a release.
+pub fn program() -> PathBuf {
+    std::env::var_os("HPAXOS_TESTNET").map_or_else(|| PROGRAM.into(), PathBuf::from)
+}
+
 /// How long anything may take on a machine that is busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -79,7 +84,7 @@ impl Net {
     pub fn launch(folder: &Path, arguments: &[&str]) -> Self {
         let net = folder.join("net");
         let file = |name: &str| File::create(folder.join(name)).unwrap();
-        let up = Command::new(PROGRAM)
+        let up = Command::new(program())
             .arg("up")
             .arg("--folder")
             .arg(&net)
@@ -100,7 +105,7 @@ impl Net {
 
     /// Does something to it from outside.
     pub fn tell(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program());
         command.args(arguments).arg("--folder").arg(&self.folder).output().unwrap()
     }
 
