@@ -81,7 +81,8 @@
 //!
 //! # What it relies on
 //!
-//! Signatures are checked before ([`message::Packet::open`]); the engine sees only [`message::Verified`] messages. The driver
+//! Signatures are checked before ([`message::Packet::open`]), and short replies expanded ([`message::ShortReply`]); the engine
+//! sees only [`message::Verified`] messages. The driver
 //! keeps the order of the lanes. Values are stored and judged by the driver, which knows what they are.
 
 #![warn(missing_docs)]

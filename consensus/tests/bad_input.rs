@@ -80,7 +80,8 @@ impl Stage {
 
     /// Lets a packet come as bytes, and the node settle.
     fn receive(&mut self, from: Peer, packet: &Packet) -> Effects {
-        let packet = Packet::open(&packet.encode(), &self.keys).expect("it is signed");
+        let opened = Packet::open(&packet.encode(), &self.keys).expect("it is signed");
+        let packet = opened.whole().expect("it was sent whole");
         let mut out = Effects::default();
         self.node.handle(Event::Packet { from, packet }, &mut out);
         self.node.settle(&mut out);

@@ -8,7 +8,8 @@ mod support;
 
 use hpaxos_consensus::message::NoSigner;
 use hpaxos_consensus::message::{
-    Answer, Keys, Packet, PacketError, Refs, ReplyKind, SignatureError,
+    Answer, Keys, KnownReplies, Opened, Packet, PacketError, Refs, ReplyKind, ShortReply,
+    SignatureError,
 };
 use hpaxos_consensus::{
     Ballot, Config, Effects, Event, MessageId, Record, Replica, Round, Slot, Trust, ValueHash,
@@ -58,8 +59,18 @@ fn packets() {
     let mut count = [0; 3];
     for (path, bytes) in corpus("packet") {
         match Packet::open(&bytes, &keys) {
-            Ok(packet) => {
-                assert_eq!(packet.encode(), bytes, "{}", path.display());
+            Ok(opened) => {
+                assert_eq!(opened.encode(), bytes, "{}", path.display());
+                let packet = match opened {
+                    Opened::Whole(packet) => packet,
+                    Opened::Short(short) => {
+                        assert!(
+                            short.expand(&KnownReplies::default()).is_err(),
+                            "nothing is known"
+                        );
+                        short.tips()
+                    }
+                };
                 let me = Some(AcceptorId::new(0));
                 let config = Config::new(NETWORK, trust.clone(), me, Arc::new(NoSigner));
                 let mut replica = Replica::new(config);
@@ -94,7 +105,7 @@ fn records() {
 }
 
 /// Valid packets, with what a fuzzer would take long to find: right signatures.
-fn valid_packets(forge: &Forge) -> Vec<(&'static str, Packet)> {
+fn valid_packets(forge: &Forge) -> Vec<(&'static str, Vec<u8>)> {
     let place = || forge.place.clone();
     let id = |byte| MessageId([byte; 32]);
     let ids = || Refs::new([id(1), id(2)]);
@@ -107,7 +118,7 @@ fn valid_packets(forge: &Forge) -> Vec<(&'static str, Packet)> {
         Packet::Message(forge.signed(content), Refs::default())
     };
     let announcement = forge.signed_announcement(forge.announcement(3, 6, [below]));
-    vec![
+    let packets = vec![
         ("1a", Packet::Message(proposal, Refs::default())),
         ("1b", Packet::Message(vote.clone(), Refs::default())),
         ("1b-hint", Packet::Message(vote.clone(), ids())),
@@ -117,7 +128,29 @@ fn valid_packets(forge: &Forge) -> Vec<(&'static str, Packet)> {
         ("tips", Packet::Tips { place: place(), tips: ids(), answer: Answer::Wanted }),
         ("ask", Packet::Ask { place: place(), want: ids(), have: ids() }),
         ("highest", Packet::Highest { place: place(), answer: Answer::Given }),
-    ]
+    ];
+    let shorts = [("short", 0), ("short-prev", 1), ("short-others", 2)];
+    let encoded = packets.into_iter().map(|(name, packet)| (name, packet.encode()));
+    encoded.chain(shorts.map(|(name, index)| (name, shorts_of(forge)[index].encode()))).collect()
+}
+
+/// The short forms of a 2a that references all votes, of one that references its own, and of a 2b that references what is not
+/// known, too; all of acceptor 1.
+fn shorts_of(forge: &Forge) -> [ShortReply; 3] {
+    let below = forge.signed(forge.proposal(2, ValueHash([9; 32]))).id();
+    let vote = |signer| forge.signed(forge.reply(ReplyKind::OneB, signer, None, [below]));
+    let votes = [0, 1, 2, 3].map(vote);
+    let mut known = KnownReplies::default();
+    votes.iter().for_each(|vote| known.note(vote));
+    let own = votes[1].id();
+    let all = votes.map(|vote| vote.id());
+    let references = [&all[..], &[own], &[own, MessageId([3; 32])]];
+    let kinds = [ReplyKind::TwoA, ReplyKind::TwoA, ReplyKind::TwoB];
+    std::array::from_fn(|index| {
+        let refs = references[index].iter().copied();
+        let reply = forge.signed(forge.reply(kinds[index], 1, Some(own), refs));
+        ShortReply::of(&reply, &known).expect("it is shorter")
+    })
 }
 
 /// What is almost one.
@@ -132,6 +165,12 @@ fn near_packets(forge: &Forge) -> Vec<(&'static str, Vec<u8>)> {
     };
     let mut elsewhere = forge.clone();
     elsewhere.place.epoch.0 = 1;
+    let [short, ..] = shorts_of(forge);
+    let changed_short = |at: usize, with: &[u8]| {
+        let mut bytes = short.encode();
+        bytes[at..at + with.len()].copy_from_slice(with);
+        bytes
+    };
     let cut = bare(forge.signed(vote(1)));
     let long = [&cut[..], &[0]].concat();
     // Tag 1, epoch 4, length 4, log 3, slot 8, tag 1, kind 1, acceptor 2, none 1: then come the references.
@@ -151,6 +190,14 @@ fn near_packets(forge: &Forge) -> Vec<(&'static str, Vec<u8>)> {
         ("no-such-acceptor", changed(22, &512u16.to_le_bytes())),
         ("no-option", changed(24, &[2])),
         ("nothing", Vec::new()),
+        // Tag 1, place 19, kind 1, acceptor 2: then the depth 1, how many groups 1, and of the only one the depth 1, bytes 1, bits 1.
+        ("short-deep", changed_short(23, &[33])),
+        ("short-two-groups", changed_short(24, &[2])),
+        ("short-deep-group", changed_short(25, &[32])),
+        ("short-wide-group", changed_short(26, &[65])),
+        ("short-nobody", changed_short(27, &[0])),
+        ("short-many-others", changed_short(28, &[3, 4])),
+        ("short-wrong-id", changed_short(32, &[0xee; 32])),
     ]
 }
 
@@ -196,8 +243,8 @@ fn corpus_is_written() {
         let path = fuzz_folder().join("corpus").join(target).join(name);
         std::fs::write(path, bytes).expect("the corpus can be written");
     };
-    for (name, packet) in valid_packets(&forge) {
-        write("packet", name, &packet.encode());
+    for (name, bytes) in valid_packets(&forge) {
+        write("packet", name, &bytes);
     }
     for (name, bytes) in near_packets(&forge) {
         write("packet", name, &bytes);
@@ -219,14 +266,14 @@ fn the_committed_corpus_is_up_to_date() {
         std::fs::read(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
     };
     let keys = keys();
-    for (name, packet) in valid_packets(&forge) {
-        assert_eq!(committed("packet", name), packet.encode(), "{name}");
+    for (name, bytes) in valid_packets(&forge) {
+        assert_eq!(committed("packet", name), bytes, "{name}");
     }
     for (name, bytes) in near_packets(&forge) {
         assert_eq!(committed("packet", name), bytes, "{name}");
         let refused = Packet::open(&bytes, &keys);
         let expected = match name {
-            "wrong-signer" | "wrong-proposer" => Some(SignatureError::Signature),
+            "wrong-signer" | "wrong-proposer" | "short-wrong-id" => Some(SignatureError::Signature),
             "wrong-epoch" => Some(SignatureError::Epoch),
             "no-acceptor" => Some(SignatureError::Signer),
             _ => None,

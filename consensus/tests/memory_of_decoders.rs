@@ -5,7 +5,8 @@ mod support;
 
 use allocation_counter::measure;
 use hpaxos_consensus::message::{
-    Answer, Keys, Message, PACKET_BYTES_MAX, Packet, PacketError, Refs, ReplyKind, Verified,
+    Answer, Keys, KnownReplies, Message, PACKET_BYTES_MAX, Packet, PacketError, Refs, ReplyKind,
+    ShortReply, Verified,
 };
 use hpaxos_consensus::{Ballot, MessageId, Record, Round, Slot, ValueHash};
 use hpaxos_learner_graph::{LearnerGraph, LearnerId, Safe};
@@ -95,6 +96,7 @@ impl Decoders {
             let messages = vec![proposal, message];
             samples.push(Record::Messages { slot, messages }.encode());
         }
+        samples.extend(self.shorts());
         for record in [
             Record::Round { slot, round },
             Record::Decided { slot, learner, ballot: Ballot { round, value } },
@@ -105,6 +107,25 @@ impl Decoders {
             samples.push(record.encode());
         }
         samples
+    }
+}
+
+impl Decoders {
+    /// Short replies, with few groups of references and many: of a chain as deep as can be.
+    fn shorts(&mut self) -> Vec<Vec<u8>> {
+        let mut known = KnownReplies::default();
+        let (mut chain, mut shorts) = (Vec::<MessageId>::new(), Vec::new());
+        for _ in 0..32 {
+            let prev = chain.last().copied();
+            let mut refs = chain.clone();
+            refs.extend(self.ids(shorts.len()));
+            let reply = self.forge.signed(self.forge.reply(ReplyKind::TwoA, 1, prev, refs));
+            shorts.extend(ShortReply::of(&reply, &known).map(|short| short.encode()));
+            known.note(&reply);
+            chain.push(reply.id());
+        }
+        assert!(shorts.len() > 30, "all but the first");
+        shorts
     }
 }
 

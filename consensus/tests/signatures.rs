@@ -6,7 +6,7 @@
 mod support;
 
 use hpaxos_consensus::message::{
-    Keys, KeysError, Message, Packet, PacketError, ReplyKind, SignatureError, Verified,
+    Keys, KeysError, Message, Opened, Packet, PacketError, ReplyKind, SignatureError, Verified,
 };
 use hpaxos_consensus::{Epoch, ValueHash};
 use hpaxos_consensus::{Evidence, EvidenceKind, LogName, MessageId, NetworkId, NoEvidence, Slot};
@@ -43,10 +43,8 @@ fn vote(forge: &Forge) -> Message {
 
 fn opened(message: &Arc<Verified<Message>>, keys: &Keys) -> Result<MessageId, SignatureError> {
     match Packet::open(&packet(message).encode(), keys) {
-        Ok(packet) => match packet {
-            Packet::Message(message, _) => Ok(message.id()),
-            other => panic!("{other:?}"),
-        },
+        Ok(Opened::Whole(Packet::Message(message, _))) => Ok(message.id()),
+        Ok(other) => panic!("{other:?}"),
         Err(PacketError::Signature(why)) => Err(why),
         Err(other) => panic!("{other}"),
     }

@@ -9,14 +9,17 @@ use crate::judge::Judge;
 use crate::mempool::{Added, Mempool, Source};
 use crate::metrics::{Metrics, Signed};
 use crate::network::{Bytes, Intake, Refused, Verdict};
+use crate::replies::Replies;
 use crate::snapshots::Snapshots;
-use crate::store::{Store, reading};
+use crate::store::{LogIndex, Store, reading};
 use crate::sync;
 use crate::views::Views;
 use crate::wire::{Frame, Question};
 use futures::future::BoxFuture;
 use hashlink::LruCache;
-use hpaxos_consensus::message::{Keys, Packet, PacketError, SignatureError};
+use hpaxos_consensus::message::{
+    Keys, Opened, Packet, PacketError, Refs, ShortReply, SignatureError,
+};
 use hpaxos_consensus::{LogName, NetworkId, Peer};
 use hpaxos_learner_graph::LearnerGraph;
 use hpaxos_ledger::limits::SLOT_MAX;
@@ -48,18 +51,31 @@ impl Remembered {
     }
 
     /// Opens a packet, unless the same bytes were opened lately.
-    fn open(&self, bytes: &[u8], keys: &Keys, metrics: &Metrics) -> Result<Packet, PacketError> {
+    fn open(&self, bytes: &[u8], keys: &Keys, metrics: &Metrics) -> Result<Opened, PacketError> {
         let hash: [u8; 32] = Sha256::digest(bytes).into();
         if let Some(packet) = self.packets().get(&hash) {
-            return Ok(packet.clone());
+            return Ok(Opened::Whole(packet.clone()));
         }
         let started = Instant::now();
-        let packet = Packet::open(bytes, keys)?;
-        if let Packet::Message(..) | Packet::Announcement(_) = packet {
+        let opened = Packet::open(bytes, keys)?;
+        let is_signed = match &opened {
+            Opened::Whole(packet @ (Packet::Message(..) | Packet::Announcement(_))) => {
+                self.packets().insert(hash, packet.clone());
+                true
+            }
+            Opened::Whole(_) => false,
+            Opened::Short(_) => true,
+        };
+        if is_signed {
             metrics.signature_verified(Signed::Message, started.elapsed());
-            self.packets().insert(hash, packet.clone());
         }
-        Ok(packet)
+        Ok(opened)
+    }
+
+    /// Takes note of a packet that came in another form: passed on it is whole.
+    fn add(&self, packet: &Packet) {
+        let hash: [u8; 32] = Sha256::digest(packet.encode()).into();
+        self.packets().insert(hash, packet.clone());
     }
 }
 
@@ -75,6 +91,8 @@ pub struct Checked {
     pub keys: Keys,
     /// What was checked lately.
     pub remembered: Remembered,
+    /// The replies that are known.
+    pub replies: Arc<Replies>,
     /// The driver.
     pub driver: mpsc::Sender<Input>,
     /// The driver, for links.
@@ -171,17 +189,43 @@ impl Checked {
         Ok(())
     }
 
+    /// A reply in its short form. If it cannot be expanded, its sender might as well have said that it has it: then it is asked
+    /// for.
+    async fn expand(&self, log: LogIndex, from: Peer, short: &ShortReply) -> Packet {
+        match self.replies.expand(log, from, short).await {
+            Some(message) => {
+                let packet = Packet::Message(message, Refs::default());
+                self.remembered.add(&packet);
+                packet
+            }
+            None => short.tips(),
+        }
+    }
+
     async fn take(&self, from: Peer, frame: &[u8]) -> Result<(), Refused> {
         match Frame::read(frame).map_err(|error| Refused(error.to_string()))? {
             Frame::Packet(bytes) => {
-                let packet = match self.remembered.open(bytes, &self.keys, &self.metrics) {
-                    Ok(packet) => packet,
+                let opened = match self.remembered.open(bytes, &self.keys, &self.metrics) {
+                    Ok(opened) => opened,
                     // A log that only others run.
                     Err(PacketError::Signature(SignatureError::Log)) => return Ok(()),
                     Err(error) => return Err(Refused(error.to_string())),
                 };
-                if let Some(log) = self.views.log(&packet.place().log.0) {
+                self.replies.hear(from);
+                if let Some(log) = self.views.log(&opened.place().log.0) {
+                    let packet = match opened {
+                        Opened::Whole(packet) => packet,
+                        Opened::Short(short) => self.expand(log, from, &short).await,
+                    };
+                    let message = match &packet {
+                        Packet::Message(message, _) => Some(message.clone()),
+                        _ => None,
+                    };
                     self.tell(Input::Packet { log, from, packet }).await;
+                    // Only now: what references it is to come to the driver after it.
+                    if let Some(message) = message {
+                        self.replies.note(log, &message);
+                    }
                 }
             }
             Frame::Attestation(attestation, signature) => {
@@ -201,12 +245,14 @@ impl Checked {
 
 impl Intake for Checked {
     fn connected(&self, peer: Peer) -> BoxFuture<'_, ()> {
+        self.replies.hear(peer);
         // A driver that is gone took the node with it.
         let _ = self.links.send(LinkChange::Up(peer));
         Box::pin(async {})
     }
 
     fn disconnected(&self, peer: Peer) {
+        self.replies.lose(peer);
         let _ = self.links.send(LinkChange::Down(peer));
     }
 

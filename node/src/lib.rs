@@ -35,6 +35,7 @@ pub mod metrics;
 mod nearest;
 pub mod network;
 pub mod node;
+pub mod replies;
 mod snapshots;
 pub mod store;
 pub mod sync;

@@ -1,7 +1,7 @@
 //! What nodes send each other beside the engine's packets: how both lie in frames, and how blocks are asked for.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use hpaxos_consensus::message::Packet;
+use hpaxos_consensus::message::{Packet, ShortReply};
 use hpaxos_consensus::{Slot, ValueHash};
 use hpaxos_ledger::{Attestation, Certificate, Prefix, ResultsRoot};
 use libp2p::bytes::Bytes;
@@ -34,9 +34,12 @@ const CERTIFICATE: u8 = 3;
 impl<'a> Frame<'a> {
     /// The frame of a packet.
     pub fn packet(packet: &Packet) -> Bytes {
-        let mut frame = vec![PACKET];
-        frame.extend_from_slice(&packet.encode());
-        frame.into()
+        [&[PACKET], packet.encode().as_slice()].concat().into()
+    }
+
+    /// The frame of a reply in its short form.
+    pub fn short(reply: &ShortReply) -> Bytes {
+        [&[PACKET], reply.encode().as_slice()].concat().into()
     }
 
     /// The frame of a block.

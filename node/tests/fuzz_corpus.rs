@@ -114,7 +114,7 @@ fn node_wire() -> Vec<(&'static str, Vec<u8>)> {
     let (previous, block) = (History([1; 32]), value);
     let offer = Offer { certificates: vec![certificate()], previous, block };
     let log = || LOG.to_owned();
-    let hello = borsh::to_vec(&(1u32, NETWORK, "v000", "hpaxos/0.1.0")).unwrap();
+    let hello = borsh::to_vec(&(2u32, NETWORK, "v000", "hpaxos/0.1.0")).unwrap();
     let block = Block { bundles: vec![bundle()] }.to_bytes();
     let signature = attestation().sign(NETWORK, &key(1));
     vec![

@@ -36,12 +36,13 @@ as they are sent, counted once for each receiver; blocks, bundles and the transp
 are beside them. *Checks* are signatures of messages and attestations that were checked.
 
 CPU time is that of a thread. *Engine* is a validator's recorded events once more on a fresh replica, without any signature.
-*Opening* is decoding, hashing and checking what came, *signing* is what it said itself, both measured on a sample of the very
-messages with real keys, times how many there were. *Attesting* is modelled: as many checks and signatures as there were, at
+*Opening* is decoding, expanding, hashing and checking what came, *signing* is what it said itself, both measured on a sample of the
+very messages with real keys, times how many there were. *Attesting* is modelled: as many checks and signatures as there were, at
 what one of a message costs. The *sum* is a model, too: storage, transport and execution are not in it.
 
-A reference is a hash of 32 bytes, and an accept references up to n votes; so n validators send n accepts of n hashes to n
-others, and a validator's bytes grow with the square of n in the end. Without references they hardly grow faster than the checks.";
+A reference is a hash of 32 bytes, and an accept references up to n votes. Replies are sent in their short form, in which one bit
+stands for each; it is expanded before the hash is taken. So a validator's bytes still grow with the square of n in the end, but by
+n²/8 for each depth of the chains. *References* are what a packet has more than one that references nothing.";
 
 /// One log, measured.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -3,7 +3,9 @@
 use super::{NETWORK, World, config};
 use crate::graphs::key;
 use crate::primitives::used;
-use hpaxos_consensus::message::{Keys, Kind, Message, Packet, Refs, Verified};
+use hpaxos_consensus::message::{
+    Keys, Kind, KnownReplies, Message, Opened, Packet, Refs, ShortReply, Verified,
+};
 use hpaxos_consensus::{Effects, Event, Replica, Trust};
 use hpaxos_learner_graph::LearnerGraph;
 use std::collections::BTreeMap;
@@ -21,9 +23,9 @@ const OPENED_MAX: usize = 32;
 pub struct Cost {
     /// The engine: its events once more, on a fresh replica.
     pub engine: Duration,
-    /// Opening what came: decoding, hashing, and the check of the signature.
+    /// Opening what came: decoding, finding what it references, hashing, and the check of the signature.
     pub opening: Duration,
-    /// Signing what it said.
+    /// Signing what it said, and putting it into its short form.
     pub signing: Duration,
 }
 
@@ -48,11 +50,12 @@ pub fn cost(world: &World, graph: &LearnerGraph, trust: &Arc<Trust>, node: usize
         }
     }
     let keys = Keys::new(NETWORK, graph, [trust.log().name()]).expect("all have keys");
-    let opening = arrived.values().map(|messages| opening(messages, &keys)).sum();
+    let known = world.known(node);
+    let opening = arrived.values().map(|messages| opening(messages, &keys, known)).sum();
     // What it signs is as long as what comes: as many of each kind as there are slots, and of 1a's a part.
     let signing = arrived
         .values()
-        .map(|messages| signing(messages, messages.len() as f64 / world.nodes.len() as f64))
+        .map(|messages| signing(messages, known, messages.len() as f64 / world.nodes.len() as f64))
         .sum();
     let engine = least(|| batches.to_vec(), |batches| replay(batches, trust, node));
     Cost { engine, opening, signing }
@@ -79,24 +82,36 @@ fn sign(message: &Verified<Message>) -> Verified<Message> {
     Verified::sign(Message::clone(message), &NETWORK, signer, &key(signer.index()))
 }
 
-fn opening(messages: &[&Arc<Verified<Message>>], keys: &Keys) -> Duration {
+/// As it was sent: whatever the node knows by now, it knew of the chains of this message's slot.
+fn sent(message: Verified<Message>, known: &KnownReplies) -> Vec<u8> {
+    let message = Arc::new(message);
+    match ShortReply::of(&message, known) {
+        Some(short) => short.encode(),
+        None => Packet::Message(message, Refs::default()).encode(),
+    }
+}
+
+fn open(bytes: &[u8], keys: &Keys, known: &KnownReplies) -> Packet {
+    match Packet::open(bytes, keys).expect("it is signed") {
+        Opened::Whole(packet) => packet,
+        Opened::Short(short) => {
+            let message = short.expand(known).expect("it knows all that came");
+            let message = short.confirm(message, &NETWORK).expect("nobody forks");
+            Packet::Message(message, Refs::default())
+        }
+    }
+}
+
+fn opening(messages: &[&Arc<Verified<Message>>], keys: &Keys, known: &KnownReplies) -> Duration {
     let sample = sample(messages);
-    let signed =
-        sample.iter().map(|message| Packet::Message(Arc::new(sign(message)), Refs::default()));
-    let bytes: Vec<Vec<u8>> = signed.map(|packet| packet.encode()).collect();
-    let time = least(
-        || (),
-        |()| {
-            for one in &bytes {
-                Packet::open(one, keys).expect("it is signed");
-            }
-        },
-    );
+    let bytes: Vec<Vec<u8>> = sample.iter().map(|message| sent(sign(message), known)).collect();
+    let time = least(|| (), |()| bytes.iter().for_each(|one| drop(open(one, keys, known))));
     time.mul_f64(messages.len() as f64 / sample.len() as f64)
 }
 
-fn signing(messages: &[&Arc<Verified<Message>>], count: f64) -> Duration {
+fn signing(messages: &[&Arc<Verified<Message>>], known: &KnownReplies, count: f64) -> Duration {
     let sample = sample(messages);
-    let time = least(|| (), |()| sample.iter().for_each(|message| drop(sign(message))));
+    let make = || sample.iter().for_each(|message| drop(sent(sign(message), known)));
+    let time = least(|| (), |()| make());
     time.mul_f64(count / sample.len() as f64)
 }

@@ -1,7 +1,7 @@
 //! What is counted, of all nodes together.
 
 use hpaxos_consensus::Round;
-use hpaxos_consensus::message::{Body, Kind, Packet};
+use hpaxos_consensus::message::{Body, Kind, Packet, ShortReply};
 use std::collections::BTreeMap;
 
 /// What frames add to a packet: one byte that says what it is.
@@ -18,7 +18,7 @@ pub struct Counts {
     pub bytes: u64,
     /// Bytes of messages of each kind.
     pub bytes_of: BTreeMap<Kind, u64>,
-    /// Bytes that name what messages reference.
+    /// Bytes that say what messages reference.
     pub reference_bytes: u64,
     /// Bytes of attestations on the wire.
     pub attestation_bytes: u64,
@@ -35,10 +35,12 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// A packet leaves for so many receivers: an own message for all, or what one asked for.
-    pub fn packet(&mut self, packet: &Packet, receivers: usize) {
+    /// A packet leaves for so many receivers, perhaps in its short form: an own message for all, or what one asked for.
+    pub fn packet(&mut self, packet: &Packet, short: Option<&ShortReply>, receivers: usize) {
         let receivers = receivers as u64;
-        let bytes = (packet.encode().len() + FRAME_BYTES) as u64 * receivers;
+        let whole = packet.encode().len();
+        let length = short.map_or(whole, |short| short.encode().len());
+        let bytes = (length + FRAME_BYTES) as u64 * receivers;
         self.packets += receivers;
         self.bytes += bytes;
         match packet {
@@ -50,7 +52,8 @@ impl Counts {
                 self.messages += 1;
                 self.signed += 1;
                 *self.bytes_of.entry(message.kind()).or_default() += bytes;
-                self.reference_bytes += size_of_val(message.refs()) as u64 * receivers;
+                let bare = whole - size_of_val(message.refs());
+                self.reference_bytes += length.saturating_sub(bare) as u64 * receivers;
                 if let Body::Proposal { round, .. } = message.body {
                     self.later_rounds += u64::from(round > Round(0));
                 }

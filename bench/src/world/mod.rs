@@ -7,6 +7,7 @@
 mod agenda;
 mod cost;
 mod counts;
+mod ears;
 mod node;
 pub mod regions;
 
@@ -16,7 +17,8 @@ pub use counts::Counts;
 pub use node::Letter;
 
 use agenda::Agenda;
-use hpaxos_consensus::message::{NoSigner, Packet};
+use ears::Short;
+use hpaxos_consensus::message::{KnownReplies, NoSigner, Packet};
 use hpaxos_consensus::{Config, NetworkId, Slot, Timer, Trust, ValueHash};
 use hpaxos_learner_graph::AcceptorId;
 use hpaxos_spec::simulator::network::{Fate, Network};
@@ -45,6 +47,8 @@ enum Happening {
     Submitted { node: usize, bundle: BundleNumber },
     /// Something arrives.
     Arrives { from: usize, to: usize, letter: Letter },
+    /// A node has waited long enough for what a peer's short reply references.
+    WaitIsOver { node: usize, from: usize, wait: u64 },
     /// A node's disk has done what it was told.
     Synced(usize),
     /// A node has read the records of a parked slot.
@@ -98,7 +102,8 @@ impl World {
     /// As many nodes as the log has acceptors, with these one-way delays from each to each.
     pub fn new(trust: &Arc<Trust>, delays: Vec<Vec<Duration>>, seed: u64) -> Self {
         assert_eq!(delays.len(), trust.acceptors().len(), "every acceptor of the log is a node");
-        let nodes = (0..delays.len()).map(|index| Node::new(index, config(trust, index)));
+        let nodes =
+            (0..delays.len()).map(|index| Node::new(index, delays.len(), config(trust, index)));
         World {
             nodes: nodes.collect(),
             around: Around {
@@ -130,7 +135,10 @@ impl World {
             match happening {
                 Happening::Submitted { node, bundle } => self.nodes[node].submit(bundle, around),
                 Happening::Arrives { from, to, letter } => {
-                    self.nodes[to].take(Some(from), letter, around);
+                    self.nodes[to].receive(from, letter, around);
+                }
+                Happening::WaitIsOver { node, from, wait } => {
+                    self.nodes[node].give_up(from, wait, around);
                 }
                 Happening::Loaded { node, slot } => self.nodes[node].loaded(slot, around),
                 Happening::Look(node) => self.nodes[node].look(around),
@@ -162,6 +170,11 @@ impl World {
         &self.around.counts
     }
 
+    /// The replies that a node knows.
+    pub fn known(&self, node: usize) -> &KnownReplies {
+        self.nodes[node].known()
+    }
+
     /// What happened to a node's replica, batch by batch.
     pub fn batches(&self, node: usize) -> &[Vec<hpaxos_consensus::Event>] {
         self.nodes[node].batches()
@@ -184,11 +197,11 @@ impl Around {
         }
     }
 
-    /// Sends a packet of the engine to one or all others.
-    fn post(&mut self, from: usize, to: Option<usize>, packet: Packet) {
+    /// Sends a packet of the engine to one or all others, in its short form if it has one.
+    fn post(&mut self, from: usize, to: Option<usize>, packet: Packet, short: Option<Arc<Short>>) {
         let receivers = to.map_or(self.trust.acceptors().len() - 1, |_| 1);
-        self.counts.packet(&packet, receivers);
-        let letter = Letter::Packet(packet);
+        self.counts.packet(&packet, short.as_ref().map(|short| &short.reply), receivers);
+        let letter = short.map_or_else(|| Letter::Packet(packet), Letter::Short);
         match to {
             Some(to) => self.send(from, to, letter),
             None => self.broadcast(from, &letter),

@@ -3,8 +3,9 @@
 //! Blocks travel ahead of their proposals, bundles go from the node that took them to all others, and whoever executed a
 //! slot attests it. Each is what the product does; what a bundle or a block weighs is left out.
 
+use super::ears::{Ears, Heard, PATIENCE, Short};
 use super::{Around, BundleNumber, Happening, SLOT_EVERY, SYNC, Time};
-use hpaxos_consensus::message::{Body, Packet};
+use hpaxos_consensus::message::{Body, KnownReplies, Packet};
 use hpaxos_consensus::{
     Config, Effects, Event, Instance, Judgement, Peer, Record, Replica, Request, Slot, Target,
     Timer, ValueHash,
@@ -13,6 +14,7 @@ use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
 use hpaxos_ledger::{Attestation, EPOCH, History, ResultsRoot, StateRoot};
 use rand::Rng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// Inputs that are handled before the next sync, as in the product's driver.
 const BATCH_MAX: usize = 64;
@@ -22,6 +24,8 @@ const BATCH_MAX: usize = 64;
 pub enum Letter {
     /// Something for the engine.
     Packet(Packet),
+    /// A reply in its short form.
+    Short(Arc<Short>),
     /// A block, ahead of its proposal.
     Block(Slot, ValueHash),
     /// A bundle.
@@ -39,6 +43,7 @@ enum Input {
 /// A node.
 pub struct Node {
     me: usize,
+    ears: Ears,
     replica: Replica,
     inbox: VecDeque<Input>,
     /// What waits for the sync.
@@ -66,10 +71,11 @@ pub struct Node {
 }
 
 impl Node {
-    /// One with an empty store.
-    pub fn new(me: usize, config: Config) -> Self {
+    /// One of so many, with an empty store.
+    pub fn new(me: usize, nodes: usize, config: Config) -> Self {
         Node {
             me,
+            ears: Ears::new(nodes),
             replica: Replica::new(config),
             inbox: VecDeque::new(),
             held: None,
@@ -99,13 +105,35 @@ impl Node {
     /// A client brings a bundle.
     pub fn submit(&mut self, bundle: BundleNumber, around: &mut Around) {
         around.broadcast(self.me, &Letter::Bundle(bundle));
-        self.take(None, Letter::Bundle(bundle), around);
+        self.inbox.push_back(Input::Letter(None, Letter::Bundle(bundle)));
+        self.turn(around);
     }
 
     /// Something arrives.
-    pub fn take(&mut self, from: Option<usize>, letter: Letter, around: &mut Around) {
-        self.inbox.push_back(Input::Letter(from, letter));
+    pub fn receive(&mut self, from: usize, letter: Letter, around: &mut Around) {
+        let heard = self.ears.hear(from, letter);
+        self.take(heard, around);
+    }
+
+    /// It has waited long enough for what a peer's short reply references.
+    pub fn give_up(&mut self, from: usize, wait: u64, around: &mut Around) {
+        let heard = self.ears.give_up(from, wait);
+        self.take(heard, around);
+    }
+
+    fn take(&mut self, heard: Heard, around: &mut Around) {
+        for (from, wait) in heard.waits {
+            let over = around.agenda.now() + PATIENCE;
+            around.agenda.at(over, Happening::WaitIsOver { node: self.me, from, wait });
+        }
+        let letters = heard.letters.into_iter();
+        self.inbox.extend(letters.map(|(from, letter)| Input::Letter(Some(from), letter)));
         self.turn(around);
+    }
+
+    /// The replies that it knows.
+    pub fn known(&self) -> &KnownReplies {
+        self.ears.known()
     }
 
     /// A timer ends.
@@ -206,6 +234,7 @@ impl Node {
                 around.counts.checked += u64::from(is_signed);
                 batch.extend(peer.map(|from| Event::Packet { from: Peer::Acceptor(from), packet }));
             }
+            Letter::Short(_) => unreachable!("its ears make a packet of it"),
             Letter::Block(slot, value) => {
                 self.see(slot, value, around);
                 batch.push(judged(slot, value));
@@ -312,14 +341,17 @@ impl Node {
             Target::One(Peer::Acceptor(to)) => Some(to.index()),
             Target::One(Peer::Follower(_)) => return,
         };
+        let mut short = None;
         if let (Packet::Message(message, _), None) = (&packet, to)
-            && let Body::Proposal { value, .. } = message.body
             && message.signer().index() == self.me
         {
-            around.proposed.entry(value).or_insert(around.agenda.now());
-            around.broadcast(self.me, &Letter::Block(message.place.slot, value));
+            if let Body::Proposal { value, .. } = message.body {
+                around.proposed.entry(value).or_insert(around.agenda.now());
+                around.broadcast(self.me, &Letter::Block(message.place.slot, value));
+            }
+            short = self.ears.shorten(message);
         }
-        around.post(self.me, to, packet);
+        around.post(self.me, to, packet, short);
     }
 
     fn make_block(&mut self, slot: Slot, around: &mut Around) -> ValueHash {

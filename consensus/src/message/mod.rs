@@ -3,10 +3,14 @@
 //! A message says only what cannot be derived. Its ballot, value and learners follow from what lies below it
 //! ([`crate::dag`]), so nobody can lie about them.
 
+mod known;
 mod packet;
+mod short;
 mod verified;
 
-pub use packet::{Answer, PACKET_BYTES_MAX, Packet, PacketError};
+pub use known::KnownReplies;
+pub use packet::{Answer, Opened, PACKET_BYTES_MAX, Packet, PacketError};
+pub use short::ShortReply;
 pub use verified::{Keys, KeysError, NoSigner, SignatureError, Signer, Verified};
 
 use crate::ids::{MessageId, NetworkId, Place, Round, ValueHash};

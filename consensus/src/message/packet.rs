@@ -1,5 +1,6 @@
 //! What two nodes say to each other, and its encoding.
 
+use super::short::{Content, ShortReply};
 use super::verified::SignatureError;
 use super::{Announcement, Keys, Kind, Message, Refs, Verified};
 use crate::ids::{MessageId, Place};
@@ -43,6 +44,44 @@ pub enum Packet {
 }
 // ANCHOR_END: packet
 
+// ANCHOR: opened
+/// What came: a packet, or a reply that has to be expanded before anybody can look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// A packet.
+    Whole(Packet),
+    /// A reply in its short form. Nodes send their own so when they send them to everybody; in answer to a question each
+    /// message is whole.
+    Short(ShortReply),
+}
+// ANCHOR_END: opened
+
+impl Opened {
+    /// The packet, unless it is short.
+    pub fn whole(self) -> Option<Packet> {
+        match self {
+            Opened::Whole(packet) => Some(packet),
+            Opened::Short(_) => None,
+        }
+    }
+
+    /// The canonical encoding.
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Opened::Whole(packet) => packet.encode(),
+            Opened::Short(short) => short.encode(),
+        }
+    }
+
+    /// Where it belongs.
+    pub fn place(&self) -> &Place {
+        match self {
+            Opened::Whole(packet) => packet.place(),
+            Opened::Short(short) => short.place(),
+        }
+    }
+}
+
 /// Whether an answer is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Answer {
@@ -80,6 +119,15 @@ enum Wire {
     Tips(Place, Refs, Answer),
     Ask(Place, Refs, Refs),
     Highest(Place, Answer),
+    Short(Content, MessageId, [u8; 64]),
+}
+
+impl ShortReply {
+    /// The canonical encoding.
+    pub fn encode(&self) -> Vec<u8> {
+        let wire = Wire::Short(self.content.clone(), self.id, self.signature);
+        borsh::to_vec(&wire).expect("writing to memory does not fail")
+    }
 }
 
 impl Packet {
@@ -103,7 +151,7 @@ impl Packet {
     ///
     /// # Errors
     /// [`PacketError`] says what is wrong; it is the sender's fault.
-    pub fn open(bytes: &[u8], keys: &Keys) -> Result<Packet, PacketError> {
+    pub fn open(bytes: &[u8], keys: &Keys) -> Result<Opened, PacketError> {
         if bytes.len() > PACKET_BYTES_MAX {
             return Err(PacketError::TooLong(bytes.len()));
         }
@@ -120,8 +168,13 @@ impl Packet {
             Wire::Tips(place, tips, answer) => Packet::Tips { place, tips, answer },
             Wire::Ask(place, want, have) => Packet::Ask { place, want, have },
             Wire::Highest(place, answer) => Packet::Highest { place, answer },
+            Wire::Short(content, id, signature) => {
+                let signer = content.acceptor.0;
+                keys.verify_id(&content.place, content.kind.into(), &id, signer, &signature)?;
+                return Ok(Opened::Short(ShortReply { content, id, signature }));
+            }
         };
-        Ok(packet)
+        Ok(Opened::Whole(packet))
     }
 
     /// Where it belongs.

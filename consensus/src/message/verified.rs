@@ -1,7 +1,7 @@
 //! Signatures. The engine only sees what is [`Verified`].
 
-use super::{Announcement, Body, Message, Signed, domain_tag};
-use crate::ids::{LogName, MessageId, NetworkId};
+use super::{Announcement, Body, Kind, Message, Signed, domain_tag};
+use crate::ids::{LogName, MessageId, NetworkId, Place};
 use crate::trust::Schedule;
 use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerGraph};
@@ -20,7 +20,8 @@ pub struct Verified<T> {
 }
 
 impl<T: Signed> Verified<T> {
-    /// Takes what needs no check: what comes out of a node's own store, and what a simulator makes, which signs nothing.
+    /// Takes what needs no check: what comes out of a node's own store, what a simulator makes, which signs nothing, and what
+    /// has the id that a checked signature is over.
     pub fn trusted(
         content: T,
         signer: AcceptorId,
@@ -33,7 +34,7 @@ impl<T: Signed> Verified<T> {
     /// Signs `content`, which `signer` makes.
     pub fn sign(content: T, network: &NetworkId, signer: AcceptorId, key: &dyn Signer) -> Self {
         let id = content.id(network);
-        let signature = key.sign(&signing_bytes(&content, &id));
+        let signature = key.sign(&signing_bytes(content.kind(), &id));
         Verified { id, signer, signature, content }
     }
 
@@ -62,8 +63,8 @@ impl<T> Deref for Verified<T> {
 }
 
 /// `"hpaxos/v1/<kind>\0" ‖ id`.
-fn signing_bytes(content: &impl Signed, id: &MessageId) -> Vec<u8> {
-    let mut bytes = domain_tag(content.kind());
+fn signing_bytes(kind: Kind, id: &MessageId) -> Vec<u8> {
+    let mut bytes = domain_tag(kind);
     bytes.extend_from_slice(&id.0);
     bytes
 }
@@ -171,7 +172,7 @@ impl Keys {
         message: Message,
         signature: [u8; 64],
     ) -> Result<Arc<Verified<Message>>, SignatureError> {
-        let log = self.log(&message)?;
+        let log = self.log(&message.place)?;
         let signer = match &message.body {
             Body::Proposal { round, .. } => log.schedule.proposer(message.place.slot, *round),
             Body::Reply(reply) => reply.acceptor.0,
@@ -188,16 +189,35 @@ impl Keys {
         announcement: Announcement,
         signature: [u8; 64],
     ) -> Result<Arc<Verified<Announcement>>, SignatureError> {
-        self.log(&announcement)?;
         let signer = announcement.acceptor.0;
         Ok(Arc::new(self.check(announcement, signer, signature)?))
     }
 
-    fn log(&self, content: &impl Signed) -> Result<&LogSigners, SignatureError> {
-        if content.place().epoch.0 != 0 {
+    /// Checks the signature of a message of which the id is known, and the content not yet.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn verify_id(
+        &self,
+        place: &Place,
+        kind: Kind,
+        id: &MessageId,
+        signer: AcceptorId,
+        signature: &[u8; 64],
+    ) -> Result<(), SignatureError> {
+        if !self.log(place)?.acceptors.contains(signer) {
+            return Err(SignatureError::Signer);
+        }
+        self.keys[signer.index()]
+            .verify_strict(&signing_bytes(kind, id), &Signature::from_bytes(signature))
+            .map_err(|_| SignatureError::Signature)
+    }
+
+    fn log(&self, place: &Place) -> Result<&LogSigners, SignatureError> {
+        if place.epoch.0 != 0 {
             return Err(SignatureError::Epoch);
         }
-        self.logs.get(&content.place().log).ok_or(SignatureError::Log)
+        self.logs.get(&place.log).ok_or(SignatureError::Log)
     }
 
     fn check<T: Signed>(
@@ -206,14 +226,8 @@ impl Keys {
         signer: AcceptorId,
         signature: [u8; 64],
     ) -> Result<Verified<T>, SignatureError> {
-        if !self.log(&content)?.acceptors.contains(signer) {
-            return Err(SignatureError::Signer);
-        }
         let id = content.id(&self.network);
-        let bytes = signing_bytes(&content, &id);
-        self.keys[signer.index()]
-            .verify_strict(&bytes, &Signature::from_bytes(&signature))
-            .map_err(|_| SignatureError::Signature)?;
+        self.verify_id(content.place(), content.kind(), &id, signer, &signature)?;
         Ok(Verified { id, signer, signature, content })
     }
 }

@@ -28,6 +28,7 @@ use crate::judge::{Judge, Judged};
 use crate::mempool::Mempool;
 use crate::metrics::{Direction, Metrics};
 use crate::network::{Bytes, Network};
+use crate::replies::Replies;
 use crate::store::{LogIndex, Store, StoreError};
 use commit::commit;
 use hpaxos_consensus::message::Packet;
@@ -152,6 +153,8 @@ pub struct Parts {
     pub inputs: mpsc::Sender<Input>,
     /// Judges blocks that were asked for.
     pub judge: Arc<Judge>,
+    /// The replies that are known, for short forms.
+    pub replies: Arc<Replies>,
 }
 
 /// The driver of all logs of a node.
@@ -187,6 +190,7 @@ impl Driver {
             if let Some(tracer) = &parts.tracer {
                 log.tell_restored(tracer);
             }
+            parts.replies.recall(log.index, &log.replica);
             caught = caught.union(&parts.store.caught(log.index, log.trust.schedule())?);
             logs.push(log);
         }

@@ -50,6 +50,7 @@ impl Driver {
 
     fn send(&mut self, log: LogIndex, target: Target, packet: &Packet) {
         self.count_packet(packet, Direction::Out);
+        let mut short = None;
         let driver = &self.logs[usize::from(log.0)];
         if let (Target::All, Packet::Message(message, _)) = (target, packet)
             && Some(message.signer()) == driver.replica.config().me
@@ -57,11 +58,13 @@ impl Driver {
             if let Some(tracer) = &self.parts.tracer {
                 tracer.sent(message, &driver.replica);
             }
+            self.parts.replies.note(log, message);
+            short = self.parts.replies.shorten(log, message);
             if let Body::Proposal { value, .. } = &message.body {
                 self.send_block(log, message.place.slot, value);
             }
         }
-        let frame = Frame::packet(packet);
+        let frame = short.map_or_else(|| Frame::packet(packet), |short| Frame::short(&short));
         match target {
             Target::All => {
                 let driver = &self.logs[usize::from(log.0)];

@@ -8,7 +8,7 @@ use hpaxos_consensus::NetworkId;
 use thiserror::Error;
 
 /// The version of what follows a hello.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// The longest hello: two numbers and two short names.
 pub(super) const HELLO_BYTES_MAX: usize = 1_024;

@@ -15,6 +15,7 @@ use crate::judge::Judge;
 use crate::mempool::{Limits, Mempool, Source};
 use crate::metrics::Metrics;
 use crate::network::{Network, NetworkConfig, NetworkError, PendingLimits, Validator};
+use crate::replies::Replies;
 use crate::snapshots::Snapshots;
 use crate::store::{LogIndex, Store, StoreError, reading};
 use crate::sync::{Behind, Parts as SyncParts, catch_up};
@@ -174,12 +175,14 @@ impl Running {
             Ok(executor)
         })?;
 
+        let replies = Arc::new(Replies::new(*id, &logs));
         let intake = Checked {
             network: *id,
             graph: graph.clone(),
             decisions: decisions.clone(),
             keys,
             remembered: Remembered::default(),
+            replies: replies.clone(),
             driver: inputs.clone(),
             links,
             judge: judge.clone(),
@@ -220,6 +223,7 @@ impl Running {
             runtime: tokio::runtime::Handle::current(),
             inputs: inputs.clone(),
             judge: judge.clone(),
+            replies,
         };
         let (driver, engine) = Driver::new(parts, settings.collect())?;
         mempool.set_driver(inputs.clone());

@@ -73,7 +73,7 @@ impl Link {
         let (outbound, inbound) =
             patiently("streams", futures::future::join(open, streams.next())).await;
         let mut link = Link { outbound: outbound.unwrap(), _inbound: inbound.unwrap().1, swarm };
-        let hello = borsh::to_vec(&(1u32, network_id(), "traitor", "raw")).unwrap();
+        let hello = borsh::to_vec(&(2u32, network_id(), "traitor", "raw")).unwrap();
         link.write(&u32::try_from(hello.len()).unwrap().to_be_bytes()).await;
         link.write(&hello).await;
         let mut theirs = [0; 4];

@@ -1,11 +1,12 @@
 //! What a traitor hears.
 
 use futures::future::BoxFuture;
-use hpaxos_consensus::message::{Keys, Packet};
+use hpaxos_consensus::message::{Keys, Opened, Packet, Refs};
 use hpaxos_consensus::{LogName, NetworkId, Peer, Slot, ValueHash};
 use hpaxos_learner_graph::{AcceptorId, LearnerGraph, LearnerId};
 use hpaxos_ledger::{Bundle, value};
 use hpaxos_node::network::{Bytes, Intake, Refused, Verdict};
+use hpaxos_node::replies::Replies;
 use hpaxos_node::store::LogIndex;
 use hpaxos_node::wire::{Frame, Question};
 use std::collections::BTreeMap;
@@ -62,6 +63,8 @@ pub(super) struct Ears {
     pub blocks: Blocks,
     /// Whether it answers questions.
     pub is_generous: bool,
+    /// The replies that it has heard.
+    pub replies: Replies,
 }
 
 impl Ears {
@@ -72,16 +75,26 @@ impl Ears {
 
     /// What a frame says, if it is of any interest. What the traitor signed itself it must not hear: each of its puppets would
     /// find out that it is not alone.
-    fn understand(&self, from: Peer, frame: &[u8]) -> Option<Heard> {
+    async fn understand(&self, from: Peer, frame: &[u8]) -> Option<Heard> {
         match Frame::read(frame).ok()? {
             Frame::Packet(bytes) => {
-                let packet = Packet::open(bytes, &self.keys).ok()?;
-                if let Packet::Message(message, _) = &packet
-                    && message.signer() == self.me
-                {
-                    return None;
+                let opened = Packet::open(bytes, &self.keys).ok()?;
+                let log = self.log(&opened.place().log.0)?;
+                self.replies.hear(from);
+                let packet = match opened {
+                    Opened::Whole(packet) => packet,
+                    Opened::Short(short) => match self.replies.expand(log, from, &short).await {
+                        Some(message) => Packet::Message(message, Refs::default()),
+                        None => short.tips(),
+                    },
+                };
+                if let Packet::Message(message, _) = &packet {
+                    self.replies.note(log, message);
+                    if message.signer() == self.me {
+                        return None;
+                    }
                 }
-                Some(Heard::Packet(self.log(&packet.place().log.0)?, from, packet))
+                Some(Heard::Packet(log, from, packet))
             }
             Frame::Block { log, slot, bytes } => {
                 Some(Heard::Value(self.log(&log)?, slot, value(self.network, bytes)))
@@ -107,11 +120,14 @@ impl Intake for Ears {
         Box::pin(self.tell(Some(Heard::Up(peer))))
     }
 
-    fn disconnected(&self, _: Peer) {}
+    fn disconnected(&self, peer: Peer) {
+        self.replies.lose(peer);
+    }
 
     fn frame(&self, from: Peer, frame: Bytes) -> BoxFuture<'_, Result<(), Refused>> {
         Box::pin(async move {
-            self.tell(self.understand(from, &frame)).await;
+            let heard = self.understand(from, &frame).await;
+            self.tell(heard).await;
             Ok(())
         })
     }

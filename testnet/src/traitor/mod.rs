@@ -19,6 +19,7 @@ use hpaxos_node::home::Home;
 use hpaxos_node::keys::PublicKey;
 use hpaxos_node::network::Network;
 use hpaxos_node::node::{logs_of, network_config};
+use hpaxos_node::replies::Replies;
 use hpaxos_node::store::{LogIndex, Store};
 use puppet::Puppet;
 use rand::Rng;
@@ -90,6 +91,7 @@ pub async fn run(home: &Path, behaviour: Behaviour, addresses: &Path) -> Result<
         heard: heard_sender,
         blocks: blocks.clone(),
         is_generous: behaviour != Behaviour::Withhold,
+        replies: Replies::new(network.id, &trusts),
     };
     let of_network = network_config(&config, &network, Some(me), &key);
     let (handle, listening) = Network::start(of_network, Arc::new(ears)).await?;
