@@ -242,6 +242,9 @@ fn whoever_forked_is_named_by_ids() {
     let (before, after) = (knows(&votes), knows(votes.iter().chain([&other])));
     let short = ShortReply::of(&accept, &after).expect("it is shorter");
     assert_eq!(short.encode().len(), ShortReply::of(&accept, &before).unwrap().encode().len() + 32);
+    // A place that two had stays empty, whoever comes once more.
+    let again = knows(votes.iter().chain([&other]).chain(&votes));
+    assert_eq!(ShortReply::of(&accept, &again).as_ref(), Some(&short));
     // Whoever knows of the fork or not, and which side.
     let split =
         votes.iter().map(|vote| if vote.signer() == other.signer() { &other } else { vote });
