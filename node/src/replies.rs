@@ -151,7 +151,9 @@ mod tests {
         Arc::new(Trust::new(graph.logs().swap_remove(0)).unwrap())
     }
 
-    fn reply(signer: usize, prev: Option<MessageId>, refs: &[MessageId]) -> Arc<Verified<Message>> {
+    type Held = Arc<Verified<Message>>;
+
+    fn reply(signer: usize, prev: Option<MessageId>, refs: &[MessageId]) -> Held {
         let place = Place { epoch: Epoch(0), log: LogName("l00".into()), slot: Slot(0) };
         let signer = AcceptorId::new(signer);
         let (acceptor, refs) = (Acceptor(signer), Refs::new(refs.iter().copied()));
@@ -165,7 +167,7 @@ mod tests {
     }
 
     /// Votes of acceptors 1 to 3, and a 2a of acceptor 1 above them, as it sends it.
-    fn scene() -> (Vec<Arc<Verified<Message>>>, Arc<Verified<Message>>, ShortReply) {
+    fn scene() -> (Vec<Held>, Held, ShortReply) {
         let votes: Vec<_> =
             (1..4).map(|signer| reply(signer, None, &[MessageId([1; 32])])).collect();
         let ids: Vec<MessageId> = votes.iter().map(|vote| vote.id()).collect();
