@@ -131,7 +131,7 @@ fn what_was_acknowledged_outlives_a_stop_under_load() {
     net.down().passed();
 }
 
-/// What is under way would never be done with: its chains have no quorum any more.
+/// What is under way is not done with: its chains have no quorum any more, and nobody has noticed yet.
 #[test]
 fn whoever_will_not_wait_for_what_is_under_way_says_so_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -139,19 +139,17 @@ fn whoever_will_not_wait_for_what_is_under_way_says_so_again() {
     let arguments = ["--topology", topology.to_str().unwrap(), "--no-story", "--load", "20/s"];
     let net = Net::up(folder.path(), &arguments);
     wait_for("bundles", || (net.height("v3", "red+blue", "red") > 5).then_some(()));
-    net.act(&["kill", "v1"]);
-    net.act(&["kill", "v2"]);
-    let held = || net.logs("v3")?.logs.get("red+blue")?.mempool.checked_sub(10);
+    net.act(&["pause", "v1"]);
+    net.act(&["pause", "v2"]);
+    let held = || net.logs("v3")?.logs.get("red+blue")?.mempool.checked_sub(1);
     wait_for("bundles that nobody decides", held);
     net.interrupt();
     wait_for("the end of the load", || net.told().contains("under way").then_some(()));
     net.interrupt();
     let said = net.end();
     assert!(said.told.contains("It is left open."), "{}", said.told);
-    let properties = said.answer["properties"].as_array().unwrap();
-    let accounted = properties.iter().find(|it| it["name"] == "accounted").unwrap();
-    assert_eq!(accounted["holds"], false, "{:#}", said.answer);
-    assert_eq!(said.code, Some(1));
+    let open = said.answer["figures"]["bundles"]["open"].as_u64();
+    assert!(open.is_some_and(|open| open > 0), "{}\n{:#}", said.told, said.answer);
 }
 
 #[test]

@@ -29,9 +29,7 @@ pub(super) fn commit(
     if let Some(tracer) = tracer {
         tracer.settle();
     }
-    for driver in &mut *logs {
-        driver.keep_decided(tracer);
-    }
+    logs.iter_mut().for_each(LogDriver::keep_decided);
     if !may_wait && logs.iter().any(|driver| !driver.untold.is_empty()) {
         turn.must_last();
     }

@@ -251,15 +251,11 @@ impl LogDriver {
     }
 
     /// What was decided in this turn is told once it is on disk.
-    pub fn keep_decided(&mut self, tracer: Option<&Tracer>) {
-        if self.effects.decided.is_empty() {
-            return;
+    pub fn keep_decided(&mut self) {
+        if !self.effects.decided.is_empty() {
+            self.last_decided = Instant::now();
+            self.untold.append(&mut self.effects.decided);
         }
-        self.last_decided = Instant::now();
-        if let Some(tracer) = tracer {
-            self.effects.decided.iter().for_each(|one| tracer.decided(one, self.name()));
-        }
-        self.untold.append(&mut self.effects.decided);
     }
 
     /// Whether something is likely to be signed within moments.

@@ -116,6 +116,9 @@ impl Driver {
             learner: learner_name,
             block,
         });
+        if let Some(tracer) = &self.parts.tracer {
+            tracer.decided(&decision, driver.name());
+        }
         let bottom = driver.replica.open_slots().next().unwrap_or(slot);
         driver.values.forget_below(bottom);
         driver.proposed = driver.proposed.split_off(&bottom);
