@@ -1,16 +1,17 @@
 //! How long nodes take to come back, and what a dead chain costs: with real processes, for minutes.
 //!
 //! ```text
-//! HPAXOS_TESTNET=target/release/hpaxos-testnet cargo test -p hpaxos-testnet --test restart_figures -- --ignored --nocapture --test-threads 1
+//! TESTNET_PROGRAM=target/release/hpaxos-testnet cargo test -p hpaxos-testnet --test restart_figures -- --ignored --nocapture --test-threads 1
 //! ```
 //!
-//! HPAXOS_FIGURE_SLOTS, HPAXOS_FIGURE_OBJECTS and HPAXOS_FIGURE_DEAD_SLOTS say how much there is to come back to.
+//! FIGURE_SLOTS, FIGURE_OBJECTS and FIGURE_DEAD_SLOTS say how much there is to come back to.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 
 use hpaxos_ledger::{Operation, Part, Status};
+use hpaxos_testnet::story::signed;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,10 +25,19 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 /// Waits for as long as it takes.
-fn reaches(net: &Net, node: &str, learner: &str, height: u64) {
-    while net.height(node, "red+blue", learner) < height {
+fn reaches(net: &Net, node: &str, (log, learner): (&str, &str), height: u64) {
+    while net.height(node, log, learner) < height {
         thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// A network whose slots follow each other as fast as they go.
+fn fast(folder: &Path, graph: &str) -> Net {
+    fs::write(folder.join("graph.toml"), graph).unwrap();
+    let topology = folder.join("topology.toml");
+    let settings = "[config.consensus]\nslot_ms_min = 0\nidle_slot_ms = 0\n";
+    fs::write(&topology, format!("version = 1\ngraph = \"graph.toml\"\n{settings}")).unwrap();
+    Net::up(folder, &["--topology", topology.to_str().unwrap(), "--no-story", "--direct"])
 }
 
 fn with(topology: PathBuf, settings: &str) -> String {
@@ -39,21 +49,21 @@ fn with(topology: PathBuf, settings: &str) -> String {
 #[test]
 #[ignore = "takes minutes; measures"]
 fn a_node_with_a_long_past_signs_again() {
-    let slots = number("HPAXOS_FIGURE_SLOTS", 100_000);
+    let slots = number("FIGURE_SLOTS", 100_000);
     let folder = tempfile::tempdir().unwrap();
-    let settings = "[config.consensus]\nslot_ms_min = 0\nidle_slot_ms = 0\n";
-    let topology = with(four(folder.path()), settings);
-    let net = Net::up(folder.path(), &["--topology", &topology, "--no-story", "--direct"]);
-    reaches(&net, "v1", "red", slots);
+    let graph = "version = 1\n[acceptors.v1]\n[acceptors.v2]\n[acceptors.v3]\n[acceptors.v4]\n\
+         [learners.red]\nquorum = { at-least = 3, of = [\"v1\", \"v2\", \"v3\", \"v4\"] }\n";
+    let net = fast(folder.path(), graph);
+    reaches(&net, "v1", ("red", "red"), slots);
     // From now on nothing is decided without v1.
     net.act(&["kill", "v4"]);
     net.act(&["kill", "v1"]);
     thread::sleep(Duration::from_secs(2));
-    let halted = net.height("v2", "red+blue", "red");
+    let halted = net.height("v2", "red", "red");
     let started = Instant::now();
     net.act(&["restart", "v1"]);
     let answers = started.elapsed();
-    wait_for("v1's votes", || (net.height("v2", "red+blue", "red") > halted + 1).then_some(()));
+    wait_for("v1's votes", || (net.height("v2", "red", "red") > halted + 1).then_some(()));
     println!(
         "{halted} slots in the store: from the start to answering {answers:.2?}, to two decisions that need its votes {:.2?}",
         started.elapsed()
@@ -64,16 +74,17 @@ fn a_node_with_a_long_past_signs_again() {
 #[test]
 #[ignore = "takes minutes; measures"]
 fn a_node_without_a_store_begins_with_a_large_snapshot() {
-    let objects = number("HPAXOS_FIGURE_OBJECTS", 1_000_000);
+    let objects = number("FIGURE_OBJECTS", 1_000_000);
     let folder = tempfile::tempdir().unwrap();
     let settings = "[config.store]\nkeep_slots = 64\n[config.consensus]\nidle_slot_ms = 20\n";
     let topology = with(four(folder.path()), settings);
     let net = Net::up(folder.path(), &["--topology", &topology, "--no-story", "--direct"]);
 
     let (alice, made) = (net.key("alice"), AtomicU64::new(0));
+    let (network, until) = (net.network(), net.height("v1", "red+blue", "red") + 10_000);
     let started = Instant::now();
     thread::scope(|scope| {
-        for node in ["v1", "v2", "v3"].repeat(8) {
+        for node in ["v1", "v2", "v3"].repeat(64) {
             let (net, alice, made) = (&net, &alice, &made);
             scope.spawn(move || {
                 let client = net.client(node);
@@ -89,15 +100,17 @@ fn a_node_without_a_store_begins_with_a_large_snapshot() {
                     };
                     let operations = (first..objects.min(first + 64)).map(create).collect();
                     let part = Part { chain: "red".into(), operations };
-                    let bundle = net.signed(first, vec![part], &[alice]);
+                    let bundle =
+                        signed(network, "red+blue", until, first, vec![part], [alice].into_iter());
                     let id = loop {
                         match client.submit(&bundle) {
                             Ok(answer) => break answer.id.parse().unwrap(),
                             Err(_) => thread::sleep(Duration::from_millis(50)),
                         }
                     };
-                    let receipt = client.receipt(&id, PATIENCE).unwrap().unwrap();
-                    assert_eq!(receipt.chains["red"].status, Status::Committed);
+                    let status = || Some(client.receipt(&id, PATIENCE).ok()??.chains["red"].status);
+                    let settled = || status().filter(|status| *status != Status::Pending);
+                    assert_eq!(wait_for("an outcome", settled), Status::Committed);
                 }
             });
         }
@@ -142,24 +155,20 @@ fn memory(net: &Net, node: &str) -> f64 {
 #[test]
 #[ignore = "takes minutes; measures"]
 fn a_chain_is_dead_for_many_slots() {
-    let slots = number("HPAXOS_FIGURE_DEAD_SLOTS", 100_000);
+    let slots = number("FIGURE_DEAD_SLOTS", 100_000);
     let folder = tempfile::tempdir().unwrap();
     let graph = "version = 1\n[acceptors.v1]\n[acceptors.v2]\n[acceptors.v3]\n[acceptors.v4]\n[acceptors.v5]\n\
          [learners.red]\nquorum = { at-least = 4, of = [\"v1\", \"v2\", \"v3\", \"v4\", \"v5\"] }\n\
          [learners.blue]\nquorum = { at-least = 3, of = [\"v1\", \"v2\", \"v3\", \"v4\"] }\n\
          [[edges]]\nbetween = [\"red\", \"blue\"]\nsafe = \"overlap\"\n[logs.\"red+blue\"]\nlearners = [\"red\", \"blue\"]\n";
-    fs::write(folder.path().join("graph.toml"), graph).unwrap();
-    let topology = folder.path().join("topology.toml");
-    let fast = "[config.consensus]\nslot_ms_min = 0\nidle_slot_ms = 0\n";
-    fs::write(&topology, format!("version = 1\ngraph = \"graph.toml\"\n{fast}")).unwrap();
-    let arguments = ["--topology", topology.to_str().unwrap(), "--no-story", "--direct"];
-    let net = Net::up(folder.path(), &arguments);
-    reaches(&net, "v1", "red", 10);
+    let net = fast(folder.path(), graph);
+    let (red, blue) = (("red+blue", "red"), ("red+blue", "blue"));
+    reaches(&net, "v1", red, 10);
     net.act(&["kill", "v4"]);
     net.act(&["kill", "v5"]);
     let (started, first) = (Instant::now(), net.height("v1", "red+blue", "blue"));
     for part in [slots / 4, slots / 2, slots * 3 / 4, slots] {
-        reaches(&net, "v1", "blue", first + part);
+        reaches(&net, "v1", blue, first + part);
         let log = net.logs("v1").unwrap().logs.remove("red+blue").unwrap();
         println!(
             "red is dead for {part} slots: {:.0} a second, {:.1} MB of memory, {} parked, {} bytes each on disk",
@@ -171,8 +180,8 @@ fn a_chain_is_dead_for_many_slots() {
     }
     let started = Instant::now();
     net.act(&["restart", "v4"]);
-    let blue = net.height("v1", "red+blue", "blue");
-    reaches(&net, "v1", "red", blue);
+    let decided = net.height("v1", "red+blue", "blue");
+    reaches(&net, "v1", red, decided);
     println!("back, red has decided them after {:.0?}", started.elapsed());
     // The verdict is over the decisions of all nodes: red's are blue's.
     let said = net.down();

@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 /// The program; `hpaxos` is beside it.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_hpaxos-testnet");
 
-/// The program, or another one that HPAXOS_TESTNET names, such as one of a release.
+/// The program, or another one that TESTNET_PROGRAM names, such as one of a release.
 pub fn program() -> PathBuf {
-    std::env::var_os("HPAXOS_TESTNET").map_or_else(|| PROGRAM.into(), PathBuf::from)
+    std::env::var_os("TESTNET_PROGRAM").map_or_else(|| PROGRAM.into(), PathBuf::from)
 }
 
 /// How long anything may take on a machine that is busy with other tests.
