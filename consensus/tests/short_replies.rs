@@ -6,7 +6,7 @@ use hpaxos_consensus::message::{
     Keys, KnownReplies, Message, Opened, Packet, PacketError, ReplyKind, ShortReply, Verified,
 };
 use hpaxos_consensus::{MessageId, Slot, ValueHash};
-use hpaxos_learner_graph::{AcceptorId, AcceptorSet, Declarations, LearnerGraph, Safe};
+use hpaxos_learner_graph::{AcceptorId, AcceptorSet, Declarations, Safe};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use support::forge::{Forge, Noise};
@@ -22,9 +22,7 @@ fn declared() -> Declarations {
 }
 
 fn keys() -> Keys {
-    let graph = LearnerGraph::new(declared()).expect("its edges exist");
-    let logs = graph.logs();
-    Keys::new(NETWORK, &graph, logs.iter().map(|log| log.name())).expect("all have good keys")
+    support::trust::keys(declared())
 }
 
 fn forge() -> Forge {

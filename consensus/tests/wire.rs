@@ -7,7 +7,7 @@ use hpaxos_consensus::message::{
     PacketError, Refs, Reply, ReplyKind, Verified,
 };
 use hpaxos_consensus::{Ballot, LOG_NAME_BYTES_MAX, MessageId, Record, Round, Slot, ValueHash};
-use hpaxos_learner_graph::{AcceptorId, Declarations, LearnerGraph, LearnerId, Safe};
+use hpaxos_learner_graph::{AcceptorId, Declarations, LearnerId, Safe};
 use proptest::prelude::*;
 use std::sync::Arc;
 use support::forge::Forge;
@@ -19,9 +19,7 @@ fn declared() -> Declarations {
 }
 
 fn keys() -> Keys {
-    let graph = LearnerGraph::new(declared()).expect("its edges exist");
-    let logs = graph.logs();
-    Keys::new(NETWORK, &graph, logs.iter().map(|log| log.name())).expect("all have good keys")
+    support::trust::keys(declared())
 }
 
 fn forge() -> Forge {

@@ -185,8 +185,8 @@ fn a_chain_is_dead_for_many_slots() {
     println!("back, red has decided them after {:.0?}", started.elapsed());
     // The verdict is over the decisions of all nodes: red's are blue's.
     let said = net.down();
-    let agreement = said.answer["properties"].as_array().unwrap().iter();
-    let agreement = agreement.clone().find(|it| it["name"] == "agreement").unwrap();
+    let mut properties = said.answer["properties"].as_array().unwrap().iter();
+    let agreement = properties.find(|it| it["name"] == "agreement").unwrap();
     assert_eq!(agreement["holds"], true, "{:#}", said.answer);
     println!("agreement: {}", agreement["detail"]);
 }

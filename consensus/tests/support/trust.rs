@@ -1,7 +1,9 @@
 //! Small trust models, of thresholds over `v000`, `v001` and so on.
 
+use super::run::NETWORK;
 use ed25519_dalek::SigningKey;
 use hpaxos_consensus::Trust;
+use hpaxos_consensus::message::Keys;
 use hpaxos_learner_graph::{
     Acceptor, AcceptorId, Declarations, Edge, Expression, Learner, LearnerGraph, LearnerId, Quorum,
     Safe,
@@ -11,6 +13,13 @@ use std::sync::Arc;
 /// The secret key of an acceptor.
 pub fn key(acceptor: usize) -> SigningKey {
     SigningKey::from_bytes(&[(acceptor + 1) as u8; 32])
+}
+
+/// The keys of all logs.
+pub fn keys(declarations: Declarations) -> Keys {
+    let graph = LearnerGraph::new(declarations).expect("its edges exist");
+    let logs = graph.logs();
+    Keys::new(NETWORK, &graph, logs.iter().map(|log| log.name())).expect("all have good keys")
 }
 
 /// The least quorum of `acceptors` of which any two meet in an honest one, while fewer than a third are Byzantine.
