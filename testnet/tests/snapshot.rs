@@ -89,9 +89,19 @@ fn who_lacks_what_the_others_let_go_of_begins_with_a_snapshot() {
     // What they let go of rests on what is on their disks.
     let made = height(&net, "v1");
     wait_for("v2 to let go", || (begins(&net, "v2") > made).then_some(()));
+    // Nothing is decided without both, so that v2 misses nothing: it, too, would begin with a
+    // snapshot, and what is damaged would be right again.
+    net.act(&["kill", "v3"]);
+    let needs_v2 = |net: &Net| {
+        let undecided = height(net, "v1") + 1;
+        wait_for("a decision with v2", || (height(net, "v2") > undecided).then_some(()));
+    };
+    needs_v2(&net);
     net.act(&["kill", "v2"]);
     damage(&net, "v2");
     net.act(&["restart", "v2"]);
+    needs_v2(&net);
+    net.act(&["restart", "v3"]);
 
     // What they miss is gone when they are back, and so is all that they had.
     for node in ["v4", "follower-1"] {
