@@ -28,17 +28,40 @@ pub(super) fn may_admit(instance: &Instance, event: &SlotEvent) -> Option<Action
         SlotEvent::Recorded { from, message, hint } => (from, message, hint, true),
         _ => return None,
     };
-    let id = message.id();
-    if instance.dag.find(&id).is_some() || instance.inbox.holds(&id) {
-        return None;
-    }
-    if !recorded && !instance.inbox.needs(&id, message.signer()) && !is_welcome(instance, message) {
+    if is_here(instance, message) || !recorded && !has_room(instance, message) {
         return None;
     }
     let (from, message, hint) = (*from, message.clone(), hint.clone());
     Some(Action::Admit { from, message, hint })
 }
+
+/// Whether a message is in the DAG, or waits.
+fn is_here(instance: &Instance, message: &Verified<Message>) -> bool {
+    let id = message.id();
+    instance.dag.find(&id).is_some() || instance.inbox.holds(&id)
+}
+
+/// Whether a message is needed or welcome.
+fn has_room(instance: &Instance, message: &Verified<Message>) -> bool {
+    instance.inbox.needs(&message.id(), message.signer()) || is_welcome(instance, message)
+}
 // ANCHOR_END: may_admit
+
+// ANCHOR: may_decline
+/// A message that is neither needed nor welcome, but awaited, or in answer to a question.
+pub(super) fn may_decline(instance: &Instance, event: &SlotEvent) -> Option<Action> {
+    let SlotEvent::Message { from, message, hint } = event else { return None };
+    let answers = instance.asked.is_some_and(|(peer, _)| peer == *from);
+    if !answers && !instance.inbox.awaits(&message.id())
+        || is_here(instance, message)
+        || has_room(instance, message)
+    {
+        return None;
+    }
+    let (from, message, hint) = (*from, message.clone(), hint.clone());
+    Some(Action::Decline { from, message, hint })
+}
+// ANCHOR_END: may_decline
 
 // ANCHOR: is_welcome
 /// Whether there is room for a message that nobody needs.
@@ -137,6 +160,8 @@ impl Instance {
                 self.refuse(from, &message, Flaw::Reference, out);
             }
             Err(missing) => {
+                // What was declined a moment ago is looked at again, now that something needs it.
+                self.mailbox.extend(missing.iter().filter_map(|id| self.declined.remove(id)));
                 let unasked = self.inbox.wait((message, from), missing);
                 self.want(from, unasked);
             }
@@ -155,6 +180,18 @@ impl Instance {
         }
     }
     // ANCHOR_END: admit
+
+    // ANCHOR: decline
+    /// Lets go of a message and of all that waits for it, which is its signer's too: nobody else needs it. If somebody does
+    /// before the batch is over, it is looked at again; later, it is asked for.
+    pub(super) fn decline(&mut self, from: Peer, message: Arc<Verified<Message>>, hint: Refs) {
+        let id = message.id();
+        self.inbox.discard(id);
+        if self.declined.len() < ANSWER_MAX {
+            self.declined.insert(id, SlotEvent::Message { from, message, hint });
+        }
+    }
+    // ANCHOR_END: decline
 
     // ANCHOR: arrive
     /// Lets everything look at a message that entered the DAG.

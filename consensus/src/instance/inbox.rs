@@ -113,8 +113,11 @@ impl Inbox {
         ids: impl Iterator<Item = MessageId>,
         hint: Option<AcceptorId>,
     ) -> Vec<MessageId> {
-        let new = ids.filter(|id| !self.waiting.contains_key(id) && !self.awaited.contains_key(id));
-        let new: Vec<MessageId> = new.collect();
+        let known = |id: &MessageId| self.waiting.contains_key(id) || self.awaited.contains_key(id);
+        let (known, new): (Vec<MessageId>, Vec<MessageId>) = ids.partition(known);
+        if let Some(proposer) = hint {
+            known.into_iter().for_each(|id| self.sink(id, proposer));
+        }
         self.hearsay.hear(teller, new, hint)
     }
 
@@ -128,12 +131,12 @@ impl Inbox {
         self.waiting.len()
     }
 
-    /// Takes note that a message of `signer` waits for `id`, by way of others perhaps. Each entry changes twice at most, so
-    /// this costs no more than there are references.
+    /// Takes note that a message of `signer` waits for `id`, by way of others perhaps, or that `signer` hinted at it. Each
+    /// entry changes twice at most, so this costs no more than there are references.
     fn sink(&mut self, id: MessageId, signer: AcceptorId) {
         let mut open = vec![id];
         while let Some(id) = open.pop() {
-            let news = self.awaited.get_mut(&id).is_some_and(|awaited| awaited.add_above(signer));
+            let news = self.awaited.get_mut(&id).is_none_or(|awaited| awaited.add_above(signer));
             if let Some(waiting) = self.waiting.get(&id).filter(|_| news) {
                 open.extend(waiting.message.refs());
             }
@@ -148,6 +151,24 @@ impl Inbox {
         self.awaited.get(id).is_some_and(foreign) || self.hearsay.is_hinted(id, signer)
     }
     // ANCHOR_END: needs
+
+    /// Whether anything waits for `id`.
+    pub fn awaits(&self, id: &MessageId) -> bool {
+        self.awaited.contains_key(id)
+    }
+
+    // ANCHOR: discard
+    /// Forgets what waits for `id`, by way of others too.
+    pub fn discard(&mut self, id: MessageId) {
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            for waiter in self.awaited.remove(&id).unwrap_or_default().by {
+                self.forget(&waiter);
+                open.push(waiter);
+            }
+        }
+    }
+    // ANCHOR_END: discard
 
     /// Whether `id` is known to be ill-formed.
     pub fn is_ill_formed(&self, id: &MessageId) -> bool {

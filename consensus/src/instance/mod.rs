@@ -47,6 +47,8 @@ pub struct Instance {
     doubted: AcceptorSet,
     /// What a proposer made of its turn, until the replica takes note.
     outcome: Option<Outcome>,
+    /// What was declined in this batch.
+    declined: BTreeMap<MessageId, SlotEvent>,
     /// What to ask for at the end of the batch, and whom.
     unasked: BTreeMap<Peer, BTreeSet<MessageId>>,
     /// Who was last asked for messages, and how many there were then.
@@ -158,6 +160,15 @@ pub enum Action {
         /// What its proposer had taken in.
         hint: Refs,
     },
+    /// Let go of a message, and of what waits for it.
+    Decline {
+        /// Who sent it.
+        from: Peer,
+        /// The message.
+        message: Arc<Verified<Message>>,
+        /// What its proposer had taken in.
+        hint: Refs,
+    },
     /// Look again at what waited for a message.
     Release(Ix),
     /// Show two conflicting messages to everybody.
@@ -258,6 +269,7 @@ impl Engine for Instance {
     // ANCHOR: guards
     const GUARDS: &'static [Guard<Self>] = guards![
         admission::may_admit,
+        admission::may_decline,
         admission::may_release,
         admission::may_expose,
         admission::may_fetch_value,
@@ -290,6 +302,7 @@ impl Engine for Instance {
     fn act(&mut self, action: Action, out: &mut Effects) {
         match action {
             Action::Admit { from, message, hint } => self.admit(from, message, &hint, out),
+            Action::Decline { from, message, hint } => self.decline(from, message, hint),
             Action::Release(ix) => self.release(ix),
             Action::Expose(one, other) => self.expose(one, other, out),
             Action::FetchValue(ix) => self.fetch_value(ix, out),
@@ -343,6 +356,7 @@ impl Instance {
             rounds,
             doubted: AcceptorSet::EMPTY,
             outcome: None,
+            declined: BTreeMap::new(),
             unasked: BTreeMap::new(),
             asked: None,
             fetching: false,
@@ -386,6 +400,7 @@ impl Instance {
                 break;
             }
         }
+        self.declined.clear();
         if let Some(acceptor) = &mut self.acceptor {
             acceptor.rest();
         }
