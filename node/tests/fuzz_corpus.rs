@@ -80,9 +80,6 @@ fn certificate() -> Certificate {
     certificate
 }
 
-const GENESIS: &str = "version = 1\nnetwork = \"fuzz\"\n\n[[chains.l00.balances]]\nlog = \"l00\"\nasset = \"gold\"\n\
-    owner = \"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c\"\namount = \"7\"\n";
-
 fn ledger_bytes() -> Vec<(&'static str, Vec<u8>)> {
     let block = Block { bundles: vec![bundle()] };
     vec![
@@ -98,7 +95,19 @@ fn ledger_text() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("bundle", serde_json::to_vec(&bundle()).unwrap()),
         ("receipt", serde_json::to_vec(&receipt).unwrap()),
-        ("genesis", GENESIS.into()),
+        ("genesis", ledger::GENESIS.into()),
+    ]
+}
+
+fn view() -> Vec<(&'static str, Vec<u8>)> {
+    let rows = ledger::rows(&bundle());
+    // The key of a node that lies deepest is longest.
+    let node = |key: &&Vec<u8>| key[0] == b'n';
+    let deepest = rows.iter().map(|(key, _)| key).filter(node).max_by_key(|key| key.len()).unwrap();
+    let without = rows.iter().filter(|(key, _)| key != deepest).collect::<Vec<_>>();
+    vec![
+        ("three-slots", borsh::to_vec(&rows).unwrap()),
+        ("without-a-node", borsh::to_vec(&without).unwrap()),
     ]
 }
 
@@ -151,10 +160,11 @@ fn node_files() -> Vec<(&'static str, Vec<u8>)> {
 /// A target, what is made for it, and what must hold.
 type Target = (&'static str, Vec<(&'static str, Vec<u8>)>, fn(&[u8]) -> usize);
 
-fn targets() -> [Target; 4] {
+fn targets() -> [Target; 5] {
     [
         ("ledger_bytes", ledger_bytes(), ledger::bytes),
         ("ledger_text", ledger_text(), ledger::text),
+        ("view", view(), ledger::view),
         ("node_wire", node_wire(), node::wire),
         ("node_files", node_files(), node::files),
     ]
