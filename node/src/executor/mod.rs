@@ -28,7 +28,7 @@ use hpaxos_ledger::{Block, Certificate, Genesis, LogRules, Results, Summary, exe
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::error::TrySendError;
 use tracing::{debug, error};
 
@@ -94,8 +94,10 @@ struct Log {
     certifier: Certifier,
     /// What learners executed since the last attestation, as far as it is worth one.
     unattested: BTreeMap<u64, LearnerSet>,
-    /// The last slot that each executed since then.
+    /// The last slot that each executed since then and that is worth one.
     last: BTreeMap<LearnerId, u64>,
+    /// When each last executed one.
+    reached: BTreeMap<LearnerId, Instant>,
     /// Certificates of slots that are not executed here yet, the latest of each learner.
     ahead: BTreeMap<LearnerId, Certificate>,
     /// Slots below are being let go of: what this rests on is on disk.
@@ -175,6 +177,7 @@ impl Executor {
             certifier,
             unattested: BTreeMap::new(),
             last: BTreeMap::new(),
+            reached: BTreeMap::new(),
             ahead: BTreeMap::new(),
             letting_go: None,
             states_from: 0,
@@ -355,6 +358,6 @@ impl Executor {
         self.parts.metrics.set_view_lag(&log.rules.log, &name, log.height - (slot + 1));
         let log = log.rules.log.clone();
         self.parts.events.send(Event::Executed { log, slot, learner: name });
-        self.note_reached(index, learner, slot)
+        self.note_reached(index, learner, slot, summary.results == 0)
     }
 }
