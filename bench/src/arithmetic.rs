@@ -68,14 +68,15 @@ impl Counts {
         }
     }
 
-    /// Of a slot of this network with one bundle of so many signatures; of an empty one, if with none. Learners share their
-    /// attestations.
+    /// Of a slot of this network with one bundle of so many signatures, of which learners share their attestations; of an empty
+    /// one, if with none: it may be attested with what follows.
     pub fn of_slot(network: &Network, signatures: usize) -> Self {
-        let slot = Counts::of_decision(network.validators, network.sends)
-            .and(Counts::of_attestations(network.validators));
+        let slot = Counts::of_decision(network.validators, network.sends);
         match signatures {
             0 => slot,
-            _ => slot.and(Counts::of_bundle(network.validators, signatures)),
+            _ => slot
+                .and(Counts::of_attestations(network.validators))
+                .and(Counts::of_bundle(network.validators, signatures)),
         }
     }
 

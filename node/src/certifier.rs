@@ -1,7 +1,6 @@
 //! What the acceptors of one log attest, and the certificates that it adds up to. No IO.
 //!
-//! Everybody attests the last slot that it has executed, unless that is one of many empty ones, and while more comes, each
-//! [`EVERY`]th: so those who are not equally fast meet. One certificate proves all earlier slots.
+//! One certificate proves all earlier slots, so not each slot needs one.
 
 use ed25519_dalek::SigningKey;
 use hpaxos_consensus::{NetworkId, Trust};
@@ -9,9 +8,6 @@ use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerId, LearnerSet};
 use hpaxos_ledger::{Attestation, Certificate, EPOCH, Signed, Summary};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Of the slots that are executed in one go, or empty and one right after the other, those that are attested.
-pub const EVERY: u64 = 4;
 
 /// Slots of which the attestations of one acceptor are kept, the latest ones.
 const SLOTS_MAX: usize = 64;

@@ -15,7 +15,8 @@ const TEXT: &str = "\
 Processes that are connected directly over TCP, all on this machine, which makes the load, too. They keep a trace of decisions
 for the verdict at the end of each run, which passed. CPU, messages, bytes, syncs and checks are of all nodes together; memory is
 the largest node's. Messages and bytes are those that the nodes write, before encryption; bundles among them are counted where
-they begin. Every slot is attested, and certified.
+they begin. Every slot with a bundle is attested and certified; of empty slots one right after the other each fourth is, which
+their floor leaves out.
 
 *Empty slots* follow one another as fast as they go. Where there are several learners, each has its own log beside the one that
 they share, and decisions of all logs are counted. *A bundle in each slot*: so many a second that each has a slot of its own, with

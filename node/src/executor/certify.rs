@@ -1,23 +1,19 @@
 //! Attesting what was executed, and what becomes of certificates.
 
 use super::{Executor, News, Stopped, WhyStopped};
-use crate::certifier::{Attested, EVERY};
+use crate::certifier::Attested;
 use crate::driver::Input;
 use crate::events::Event;
 use crate::store::{LogIndex, StoreError, Turn};
 use crate::wire::Frame;
 use hpaxos_consensus::Slot;
-use hpaxos_learner_graph::{LearnerId, LearnerSet};
+use hpaxos_learner_graph::LearnerId;
 use hpaxos_ledger::{Certificate, Summary};
-use std::mem::take;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tracing::{debug, error};
 
 /// Slots before the last certificate of which those of a start before are looked for.
 const RECALLED: u64 = 1_024;
-/// An empty slot that comes sooner after the one before is attested with what follows: nobody waits for what it proves, and to
-/// sign, check and store it would cost a tenth of the slot.
-const PAUSE: Duration = Duration::from_millis(20);
 
 impl Executor {
     /// Goes on with the certificates that the store has.
@@ -84,14 +80,8 @@ impl Executor {
         slot: u64,
         is_empty: bool,
     ) -> Result<(), StoreError> {
-        let (log, now) = (self.log(index), Instant::now());
-        let before = log.reached.insert(learner, now);
-        if !is_empty || before.is_none_or(|before| now - before >= PAUSE) {
-            log.last.insert(learner, slot);
-        }
-        if slot % EVERY == EVERY - 1 {
-            log.unattested.entry(slot).or_insert(LearnerSet::EMPTY).insert(learner);
-        }
+        let log = self.log(index);
+        log.due.reach(learner, slot, is_empty, Instant::now());
         match log.ahead.remove(&learner) {
             Some(certificate) => self.weigh(index, learner, certificate),
             None => Ok(()),
@@ -100,12 +90,7 @@ impl Executor {
 
     /// Attests what was executed since the last time.
     pub(super) fn attest(&mut self, index: LogIndex) -> Result<(), StoreError> {
-        let log = self.log(index);
-        let mut due = take(&mut log.unattested);
-        for (learner, slot) in take(&mut log.last) {
-            due.entry(slot).or_insert(LearnerSet::EMPTY).insert(learner);
-        }
-        for (slot, learners) in due {
+        for (slot, learners) in self.log(index).due.take() {
             let Some(summary) = self.parts.views.summary(index, slot) else { continue };
             let Some(attested) = self.log(index).certifier.attest(slot, learners, &summary) else {
                 continue;

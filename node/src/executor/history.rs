@@ -1,6 +1,7 @@
 //! Letting go of old slots, and beginning anew with a snapshot.
 
 use super::decisions::Replacement;
+use super::due::Due;
 use super::{Executor, LogIndex};
 use crate::driver::Input;
 use crate::events::Event;
@@ -171,8 +172,7 @@ impl Executor {
         log.heights.values_mut().for_each(|of_learner| *of_learner = height);
         log.pending.values_mut().for_each(|pending| *pending = pending.split_off(&height));
         log.asked = None;
-        log.unattested.clear();
-        log.last.clear();
+        log.due = Due::default();
         log.letting_go = None;
         log.states_from = height;
         self.decisions.decided(index, height);

@@ -6,6 +6,7 @@
 
 mod certify;
 mod decisions;
+mod due;
 mod history;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -21,14 +22,15 @@ use crate::snapshots::Snapshots;
 use crate::store::{LogIndex, Store, StoreError};
 use crate::views::{Rows, Views};
 use decisions::Told;
+use due::Due;
 use ed25519_dalek::SigningKey;
 use hpaxos_consensus::{NetworkId, Slot, Trust, ValueHash};
-use hpaxos_learner_graph::{AcceptorId, LearnerGraph, LearnerId, LearnerSet};
+use hpaxos_learner_graph::{AcceptorId, LearnerGraph, LearnerId};
 use hpaxos_ledger::{Block, Certificate, Genesis, LogRules, Results, Summary, execute, initial};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
 use tracing::{debug, error};
 
@@ -92,12 +94,8 @@ struct Log {
     /// The block that the driver was asked for.
     asked: Option<ValueHash>,
     certifier: Certifier,
-    /// What learners executed since the last attestation, as far as it is worth one.
-    unattested: BTreeMap<u64, LearnerSet>,
-    /// The last slot that each executed since then and that is worth one.
-    last: BTreeMap<LearnerId, u64>,
-    /// When each last executed one.
-    reached: BTreeMap<LearnerId, Instant>,
+    /// What is to be attested.
+    due: Due,
     /// Certificates of slots that are not executed here yet, the latest of each learner.
     ahead: BTreeMap<LearnerId, Certificate>,
     /// Slots below are being let go of: what this rests on is on disk.
@@ -175,9 +173,7 @@ impl Executor {
             pending,
             asked: None,
             certifier,
-            unattested: BTreeMap::new(),
-            last: BTreeMap::new(),
-            reached: BTreeMap::new(),
+            due: Due::default(),
             ahead: BTreeMap::new(),
             letting_go: None,
             states_from: 0,
