@@ -11,15 +11,13 @@ use crate::metrics::{Metrics, Signed};
 use crate::network::{Bytes, Intake, Refused, Verdict};
 use crate::replies::Replies;
 use crate::snapshots::Snapshots;
-use crate::store::{LogIndex, Store, reading};
+use crate::store::{Store, reading};
 use crate::sync;
 use crate::views::Views;
 use crate::wire::{Frame, Question};
 use futures::future::BoxFuture;
 use hashlink::LruCache;
-use hpaxos_consensus::message::{
-    Keys, Opened, Packet, PacketError, Refs, ShortReply, SignatureError,
-};
+use hpaxos_consensus::message::{Keys, Opened, Packet, PacketError, SignatureError};
 use hpaxos_consensus::{LogName, NetworkId, Peer};
 use hpaxos_learner_graph::LearnerGraph;
 use hpaxos_ledger::limits::SLOT_MAX;
@@ -189,19 +187,6 @@ impl Checked {
         Ok(())
     }
 
-    /// A reply in its short form. If it cannot be expanded, its sender might as well have said that it has it: then it is asked
-    /// for.
-    async fn expand(&self, log: LogIndex, from: Peer, short: &ShortReply) -> Packet {
-        match self.replies.expand(log, from, short).await {
-            Some(message) => {
-                let packet = Packet::Message(message, Refs::default());
-                self.remembered.add(&packet);
-                packet
-            }
-            None => short.tips(),
-        }
-    }
-
     async fn take(&self, from: Peer, frame: &[u8]) -> Result<(), Refused> {
         match Frame::read(frame).map_err(|error| Refused(error.to_string()))? {
             Frame::Packet(bytes) => {
@@ -213,14 +198,15 @@ impl Checked {
                 };
                 self.replies.hear(from);
                 if let Some(log) = self.views.log(&opened.place().log.0) {
-                    let packet = match opened {
-                        Opened::Whole(packet) => packet,
-                        Opened::Short(short) => self.expand(log, from, &short).await,
-                    };
+                    let was_short = matches!(opened, Opened::Short(_));
+                    let packet = self.replies.whole(log, from, opened).await;
                     let message = match &packet {
                         Packet::Message(message, _) => Some(message.clone()),
                         _ => None,
                     };
+                    if was_short && message.is_some() {
+                        self.remembered.add(&packet);
+                    }
                     self.tell(Input::Packet { log, from, packet }).await;
                     // Only now: what references it is to come to the driver after it.
                     if let Some(message) = message {

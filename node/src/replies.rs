@@ -4,10 +4,11 @@
 //! because what is referenced was signed before, and each peer's frames come in the order in which they were sent. If it does
 //! not come at all, the message is asked for.
 
-use crate::network::Peer;
 use crate::store::LogIndex;
-use hpaxos_consensus::message::{KnownReplies, Message, ShortReply, Verified};
-use hpaxos_consensus::{NetworkId, Replica, Trust};
+use hpaxos_consensus::message::{
+    KnownReplies, Message, Opened, Packet, Refs, ShortReply, Verified,
+};
+use hpaxos_consensus::{NetworkId, Peer, Replica, Trust};
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -66,9 +67,21 @@ impl Replies {
         ShortReply::of(message, &lock(&self.log(log).known))
     }
 
+    /// A packet of a peer, with a reply that came in its short form made whole. If that cannot be done, its sender might as well
+    /// have said that it has the reply: then it is asked for.
+    pub async fn whole(&self, log: LogIndex, from: Peer, opened: Opened) -> Packet {
+        match opened {
+            Opened::Whole(packet) => packet,
+            Opened::Short(short) => match self.expand(log, from, &short).await {
+                Some(message) => Packet::Message(message, Refs::default()),
+                None => short.tips(),
+            },
+        }
+    }
+
     /// The message that a peer sent in its short form; it waits a little for what is missing. None if that does not come, or
     /// if the message references replies that this node does not know, of somebody who forked.
-    pub async fn expand(
+    async fn expand(
         &self,
         log: LogIndex,
         from: Peer,

@@ -50,15 +50,12 @@ impl Due {
 mod tests {
     use super::*;
 
-    const RED: LearnerId = LearnerId::new(0);
-    const BLUE: LearnerId = LearnerId::new(1);
-
     /// What is attested if after each slot there is time to.
     fn attested(slots: impl Iterator<Item = (u64, bool, Duration)>) -> Vec<u64> {
         let (mut due, mut now) = (Due::default(), Instant::now());
         let one = |(slot, is_empty, pause): (u64, bool, Duration)| {
             now += pause;
-            due.reach(RED, slot, is_empty, now);
+            due.reach(LearnerId::new(0), slot, is_empty, now);
             due.take().into_keys().next()
         };
         slots.filter_map(one).collect()
@@ -76,11 +73,10 @@ mod tests {
     #[test]
     fn of_what_is_executed_in_one_go_the_last_that_counts_is_attested() {
         let (mut due, now) = (Due::default(), Instant::now());
+        let both = LearnerSet::from_iter([0, 1].map(LearnerId::new));
         for slot in 0..10 {
-            due.reach(RED, slot, slot != 5, now);
-            due.reach(BLUE, slot, slot != 5, now);
+            both.iter().for_each(|learner| due.reach(learner, slot, slot != 5, now));
         }
-        let both = LearnerSet::from_iter([RED, BLUE]);
         assert_eq!(due.take(), BTreeMap::from([3, 5, 7].map(|slot| (slot, both))));
         assert!(due.take().is_empty());
     }

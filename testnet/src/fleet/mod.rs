@@ -388,13 +388,12 @@ impl Fleet {
 /// a forwarder has to know its port before.
 fn ports(nodes: usize, base: u16, direct: bool) -> Result<Vec<[u16; 3]>> {
     let numbered = |number: usize| u16::try_from(usize::from(base) + number).ok();
+    if base == 0 && direct {
+        return Ok(free_ports(nodes)?.into_iter().map(|free| [free, 0, 0]).collect());
+    }
     (0..nodes)
-        .map(|node| match (base, direct) {
-            (0, false) => Ok([0; 3]),
-            (0, true) => {
-                let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-                Ok([free, 0, 0])
-            }
+        .map(|node| match base {
+            0 => Ok([0; 3]),
             _ => {
                 let three = [numbered(3 * node), numbered(3 * node + 1), numbered(3 * node + 2)];
                 let [Some(p2p), Some(api), Some(metrics)] = three else {
@@ -406,11 +405,55 @@ fn ports(nodes: usize, base: u16, direct: bool) -> Result<Vec<[u16; 3]>> {
         .collect()
 }
 
+/// The first port that may be picked.
+const FIRST_PORT: u16 = 10_000;
+
+/// Ports on which nobody listens, and from which the system makes no connections: such a one could be taken before its node
+/// listens, or while it is down.
+fn free_ports(count: usize) -> Result<Vec<u16>> {
+    // Linux says where these begin; elsewhere they begin higher.
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
+    let begin = range.ok().and_then(|range| range.split_whitespace().next()?.parse::<u16>().ok());
+    let span = begin.unwrap_or(32_768).saturating_sub(FIRST_PORT);
+    // Networks that start at one time begin to look at different ones.
+    let offset: u16 = rand::random();
+    let port =
+        |step: u16| FIRST_PORT + ((u32::from(offset) + u32::from(step)) % u32::from(span)) as u16;
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let ports: Vec<u16> = (0..span).map(port).filter(is_free).take(count).collect();
+    if ports.len() < count {
+        bail!(
+            "no {count} ports are free between {FIRST_PORT} and those that the system makes connections from \
+             (net.ipv4.ip_local_port_range); `base-port` in the topology says which to use"
+        );
+    }
+    Ok(ports)
+}
+
 /// The socket behind `/ip4/…/tcp/…`.
 fn socket_address(address: &str) -> Result<SocketAddr> {
     let parts: Vec<&str> = address.split('/').collect();
     match parts[..] {
         ["", "ip4", ip, "tcp", port, ..] => Ok(SocketAddr::new(ip.parse()?, port.parse()?)),
         _ => bail!("{address} is no TCP address: links of a local network are TCP"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn ports_are_free_and_each_is_given_once() {
+        let ports = free_ports(64).unwrap();
+        assert_eq!(ports.iter().collect::<BTreeSet<_>>().len(), 64);
+        // What a connection is made from is none of them.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        assert!(ports.iter().all(|port| *port < listener.local_addr().unwrap().port()));
+        let held: Vec<_> =
+            ports.iter().map(|port| TcpListener::bind(("127.0.0.1", *port))).collect();
+        assert!(held.iter().all(Result::is_ok));
+        assert!(free_ports(64).unwrap().iter().all(|port| !ports.contains(port)));
     }
 }

@@ -1,7 +1,7 @@
 //! What a traitor hears.
 
 use futures::future::BoxFuture;
-use hpaxos_consensus::message::{Keys, Opened, Packet, Refs};
+use hpaxos_consensus::message::{Keys, Packet};
 use hpaxos_consensus::{LogName, NetworkId, Peer, Slot, ValueHash};
 use hpaxos_learner_graph::{AcceptorId, LearnerGraph, LearnerId};
 use hpaxos_ledger::{Bundle, value};
@@ -81,13 +81,7 @@ impl Ears {
                 let opened = Packet::open(bytes, &self.keys).ok()?;
                 let log = self.log(&opened.place().log.0)?;
                 self.replies.hear(from);
-                let packet = match opened {
-                    Opened::Whole(packet) => packet,
-                    Opened::Short(short) => match self.replies.expand(log, from, &short).await {
-                        Some(message) => Packet::Message(message, Refs::default()),
-                        None => short.tips(),
-                    },
-                };
+                let packet = self.replies.whole(log, from, opened).await;
                 if let Packet::Message(message, _) = &packet {
                     self.replies.note(log, message);
                     if message.signer() == self.me {
