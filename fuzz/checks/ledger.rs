@@ -126,16 +126,17 @@ pub fn view(bytes: &[u8]) -> usize {
     let (chain, owner) = (RULES.log.as_str(), [7; 32]);
     let id = hpaxos_ledger::BundleId([1; 32]);
     let latest = || View::latest(&disk);
-    let thing = StateKey::Object { chain: chain.to_owned(), key: format!("{chain}:hat") };
+    let hat = format!("{chain}:hat");
+    let key = StateKey::Object { chain: chain.to_owned(), key: hat.clone() };
     let questions: [&dyn Fn(); 13] = [
         &|| drop(check_height(&disk)),
         &|| drop(check_summary(&disk, &RULES, None, 3)),
         &|| drop((height(&disk), begins(&disk), results(&disk, 1))),
         &|| drop((position(&disk, &id), used(&disk, &id))),
-        &|| drop(latest().map(|view| view.object(chain, &format!("{chain}:hat")))),
-        &|| drop(latest().map(|view| view.gone_to(chain, &format!("{chain}:hat")))),
+        &|| drop(latest().map(|view| view.object(chain, &hat))),
+        &|| drop(latest().map(|view| view.gone_to(chain, &hat))),
         &|| drop(latest().map(|view| view.balances(chain, owner, 9))),
-        &|| drop(latest().map(|view| view.prove(&thing).to_bytes())),
+        &|| drop(latest().map(|view| view.prove(&key).to_bytes())),
         &|| drop(latest().map(|view| Piece::of(&view, &Prefix::ROOT, 1 << 16))),
         &|| drop(prune(&disk, 3, 100)),
         &|| drop(prune_states(&disk, 3, 100)),
