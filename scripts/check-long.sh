@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
-# Explores what spec/check-long.txt lists, one after the other, and reports. What was explored before by the same program is not
-# explored again, so that a run that was broken off goes on where it was.
+# Explores what spec/check-long.txt lists, one after the other, and reports. What was explored to the end before by the same program
+# is not explored again, so that a run that was broken off goes on where it was.
 #
 #   scripts/check-long.sh PROGRAM [NAME …]      by default all
+#
+# Each has CHECK_SECONDS (default an hour) and CHECK_MEMORY (MB, default four fifths of what is free): the report says of what was
+# not complete by then how far it came.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=$1
 shift
 folder=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hpaxos}/check-long/$(sha256sum "$program" | cut -c1-16)
 mkdir -p "$folder"
+memory=${CHECK_MEMORY:-$(awk '/^MemAvailable/ { print int($2 / 1024 * 0.8) }' /proc/meminfo)}
 
 violated=0
 while read -r name arguments; do
@@ -16,31 +20,33 @@ while read -r name arguments; do
     [[ $# -gt 0 && ! " $* " == *" $name "* ]] && continue
     if [ ! -f "$folder/$name.json" ]; then
         echo "$name: $arguments" >&2
+        code=0
         # Words of a list that is ours.
         # shellcheck disable=SC2086
-        if timeout --foreground "${CHECK_SECONDS:-3600}" "$program" check $arguments --json >"$folder/$name.part"; then
-            mv "$folder/$name.part" "$folder/$name.json"
-        else
-            code=$?
-            if [ "$code" -eq 1 ]; then
-                cat "$folder/$name.part"
-                violated=1
-            fi
-            echo "$name: not complete (exit code $code)" >&2
-        fi
+        "$program" check $arguments --json --seconds "${CHECK_SECONDS:-3600}" --memory "$memory" >"$folder/$name.tmp" || code=$?
+        case $code in
+        0) mv "$folder/$name.tmp" "$folder/$name.json" && rm -f "$folder/$name.part" ;;
+        1) cat "$folder/$name.tmp" && violated=1 ;;
+        2) mv "$folder/$name.tmp" "$folder/$name.part" ;;
+        *) exit "$code" ;;
+        esac
     fi
 done <spec/check-long.txt
 
 python3 - "$folder" <<'PYTHON'
 import json, pathlib, sys
 
-total = 0
-print("| what | states | generated | depth | seconds | MB |\n|---|---|---|---|---|---|")
-for path in sorted(pathlib.Path(sys.argv[1]).glob("*.json")):
-    answer = json.loads(path.read_text())
+total = complete = 0
+print("| what | complete | states | generated | depth | seconds | MB |\n|---|---|---|---|---|---|---|")
+for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
+    text = path.read_text()
+    if path.suffix not in (".json", ".part") or not text:
+        continue
+    answer = json.loads(text)
     total += answer["states"]
-    print(f"| {path.stem} | {answer['states']:,} | {answer['generated']:,} | {answer['depth']} "
-          f"| {answer['seconds']:.1f} | {answer['rss_mb']:,} |")
-print(f"\n{total:,} different states in all")
+    complete += answer["states"] if answer["complete"] else 0
+    print(f"| {path.stem} | {'yes' if answer['complete'] else 'no'} | {answer['states']:,} | {answer['generated']:,} "
+          f"| {answer['depth']} | {answer['seconds']:.1f} | {answer['rss_mb']:,} |")
+print(f"\n{total:,} different states, {complete:,} of them where all was explored")
 PYTHON
 exit "$violated"

@@ -5,7 +5,7 @@
 use hpaxos_consensus::Sends;
 use hpaxos_learner_graph::{AcceptorSet, file};
 use hpaxos_spec::model::Engines;
-use hpaxos_spec::model::explore::{Report, explore};
+use hpaxos_spec::model::explore::{Limits, Report, explore};
 use hpaxos_spec::model::setup::{Mode, Setup};
 use hpaxos_spec::model::witness::{Found, search};
 use hpaxos_spec::properties::Property;
@@ -28,7 +28,7 @@ fn last(setup: &Setup, count: usize) -> AcceptorSet {
 }
 
 fn explored(setup: Setup) -> Report {
-    let report = explore(Engines::new(setup), 2, None, |_, _| {});
+    let report = explore(Engines::new(setup), 2, Limits::default(), |_, _| {});
     let violated: Vec<_> = report.violations.iter().map(|(name, _)| name).collect();
     assert!(report.complete, "violated: {violated:?}");
     for guard in ["may_admit", "may_take_in", "may_accept", "may_count", "may_decide"] {

@@ -8,7 +8,7 @@
 use hpaxos_consensus::Sends;
 use hpaxos_learner_graph::file;
 use hpaxos_spec::model::Engines;
-use hpaxos_spec::model::explore::explore;
+use hpaxos_spec::model::explore::{Limits, explore};
 use hpaxos_spec::model::setup::{Mode, Setup};
 use hpaxos_spec::simulator::setting::Setting;
 use serde::Deserialize;
@@ -67,7 +67,7 @@ fn tlc_and_the_engine_count_alike() {
     for configuration in all.configuration.iter().filter(|one| long || !one.long) {
         let name = configuration.name.as_str();
         // With one thread, since depths are not exact with more.
-        let report = explore(Engines::new(configuration.setup()), 1, None, |_, _| {});
+        let report = explore(Engines::new(configuration.setup()), 1, Limits::default(), |_, _| {});
         assert!(report.complete, "{name}");
         let counted = [report.states, report.generated, report.depth];
         println!("{name}: {counted:?} in {:.1} s", report.seconds);

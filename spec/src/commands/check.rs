@@ -5,7 +5,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use hpaxos_consensus::{Sends, Slot};
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet};
-use hpaxos_spec::model::explore::{Report, explore};
+use hpaxos_spec::model::explore::{Limits, Report, explore};
 use hpaxos_spec::model::setup::{self, Setup};
 use hpaxos_spec::model::witness::{Found, Witness, search};
 use hpaxos_spec::model::{Engines, State, Step, trace};
@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -22,6 +23,7 @@ Examples:
   hpaxos-spec check --ballots 3 --byzantine 2 --values vwv
   hpaxos-spec check --mode faithful --crashes 1
   hpaxos-spec check --graph spec/graphs/seven-level.toml --mode rounds --losses 2 --liveness
+  hpaxos-spec check --values vwv --byzantine 2 --seconds 600 --memory 8000
   hpaxos-spec check --ballots 3 --witness last-ballot-decided --trace path.jsonl
   hpaxos-spec replay path.jsonl
 
@@ -105,6 +107,12 @@ pub struct Arguments {
     /// Gives up after so many states, those met again included.
     #[arg(long, value_name = "N")]
     states: Option<usize>,
+    /// Gives up after so many seconds, and reports what was seen.
+    #[arg(long, value_name = "N", conflicts_with = "witness")]
+    seconds: Option<u64>,
+    /// Gives up once the process has had so much memory, and reports what was seen.
+    #[arg(long, value_name = "MB", conflicts_with = "witness")]
+    memory: Option<u64>,
     /// Guards that have to let something pass, separated by commas: else the model is not of what it should be.
     #[arg(long, value_name = "GUARDS", value_delimiter = ',')]
     expect: Vec<String>,
@@ -249,7 +257,12 @@ impl Arguments {
         }
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         let shown = std::io::stderr().is_terminal();
-        let report = explore(model, self.threads.unwrap_or(cores), self.states, |states, met| {
+        let limits = Limits {
+            generated: self.states,
+            time: self.seconds.map(Duration::from_secs),
+            memory_mb: self.memory,
+        };
+        let report = explore(model, self.threads.unwrap_or(cores), limits, |states, met| {
             if shown {
                 complain(format_args!("{states} states, {met} generated"));
             }
@@ -297,7 +310,7 @@ impl Arguments {
             return Ok(false);
         }
         if !answer.complete {
-            bail!("not everything was explored; --states allows more");
+            bail!("not everything was explored; --states, --seconds and --memory allow more");
         }
         self.fired(&answer.guards)
     }

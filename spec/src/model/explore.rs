@@ -29,39 +29,59 @@ pub struct Report {
     pub model: Engines,
 }
 
-/// Explores a model, breadth first, with `threads` threads, and at most `generated_max` states if that is given; `progress` is
+/// When an exploration gives up; never, where nothing is given.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// After so many states, those met again included.
+    pub generated: Option<usize>,
+    /// After so long.
+    pub time: Option<Duration>,
+    /// Once the process has had so many MB.
+    pub memory_mb: Option<u64>,
+}
+
+/// Explores a model, breadth first, with `threads` threads, until all is seen or a limit is reached; `progress` is
 /// told every two seconds how many different states there are, and how many were met. With one thread, depths are exact.
 /// [`search`](super::witness::search) finds shortest paths.
 pub fn explore(
     model: Engines,
     threads: usize,
-    generated_max: Option<usize>,
+    limits: Limits,
     mut progress: impl FnMut(usize, usize),
 ) -> Report {
     let started = Instant::now();
     let mut builder = model.checker().threads(threads).finish_when(HasDiscoveries::AnyFailures);
-    if let Some(most) = generated_max {
+    if let Some(most) = limits.generated {
         builder = builder.target_state_count(most);
     }
     let mut checker = builder.spawn_bfs();
     let handles = checker.handles();
     let mut said = Instant::now();
+    let mut given_up = false;
     while handles.iter().any(|handle| !handle.is_finished()) {
         std::thread::park_timeout(Duration::from_millis(5));
         if said.elapsed() > Duration::from_secs(2) {
             said = Instant::now();
             progress(checker.unique_state_count(), checker.state_count());
+            if limits.memory_mb.is_some_and(|most| rss_mb() >= most) {
+                given_up = true;
+            }
         }
+        if limits.time.is_some_and(|most| started.elapsed() >= most) {
+            given_up = true;
+        }
+        checker.model().end_here(given_up);
     }
     for handle in handles {
         handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     }
     let mut violations: Vec<_> = checker.discoveries().into_iter().collect();
     violations.sort_by_key(|(name, _)| *name);
-    let cut = generated_max.is_some_and(|most| checker.state_count() >= most);
+    let cut = limits.generated.is_some_and(|most| checker.state_count() >= most);
     let model = checker.model().clone();
+    model.end_here(false);
     Report {
-        complete: !cut && violations.is_empty(),
+        complete: !cut && !given_up && violations.is_empty(),
         states: checker.unique_state_count(),
         generated: checker.state_count(),
         depth: checker.max_depth(),

@@ -54,6 +54,7 @@ use stabilised::{Outcome, Stabiliser};
 use stateright::{Model, Property};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use universe::{Msg, Universe};
 
@@ -71,6 +72,8 @@ pub struct Engines {
     proposals: Vec<Vec<Msg>>,
     /// How it begins, if that is stated: the steps, and at the end where they lead.
     prefix: Arc<[(State, Option<Step>)]>,
+    /// Whether no state has a step any more: for who gives up.
+    ended: Arc<AtomicBool>,
 }
 
 /// What came of states that were taken as the moment of stabilisation.
@@ -168,6 +171,7 @@ impl Engines {
             universe,
             proposals,
             prefix: Arc::default(),
+            ended: Arc::default(),
             setup,
         }
     }
@@ -185,6 +189,11 @@ impl Engines {
         }
         self.prefix = path.into();
         Ok(self)
+    }
+
+    /// Lets no state have a step any more, in clones neither, so that an exploration ends; or takes that back.
+    pub(crate) fn end_here(&self, ended: bool) {
+        self.ended.store(ended, Ordering::Relaxed);
     }
 
     /// A path with how the model begins.
@@ -327,6 +336,9 @@ impl Model for Engines {
     }
 
     fn actions(&self, state: &State, steps: &mut Vec<Step>) {
+        if self.ended.load(Ordering::Relaxed) {
+            return;
+        }
         if let Some(clock) = &state.clock {
             self.steps_of_rounds(state, clock, steps);
             if !clock.is_between() {
