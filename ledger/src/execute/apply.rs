@@ -203,7 +203,10 @@ impl<S: ReadState> On<'_, '_, S> {
     }
 
     fn write(&mut self, key: &str, mut object: ObjectState) {
-        object.version = object.version.checked_add(1).expect("nobody writes 2^64 times");
+        let next = object.version.checked_add(1);
+        object.version = next.unwrap_or_else(|| {
+            self.scratch.rows().unreadable("an object of a view: nobody writes 2^64 times")
+        });
         self.scratch.put(&self.object_key(key), &object);
     }
 

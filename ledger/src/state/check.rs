@@ -4,7 +4,7 @@ use super::ReadState;
 use super::layout::Row;
 use super::summary::Summary;
 use crate::digest::History;
-use crate::limits::WINDOW_SLOTS;
+use crate::limits::{SLOT_MAX, WINDOW_SLOTS};
 use crate::results::{BundleResult, results_root};
 use crate::rules::LogRules;
 use borsh::BorshDeserialize;
@@ -40,9 +40,11 @@ pub enum ViewFlaw {
 /// # Errors
 /// If the row cannot be read, or something is there beyond. None if it is not there.
 pub fn check_height(state: &impl ReadState) -> Result<Option<u64>, ViewFlaw> {
-    let Some(height) = read(state, Row::Height, "height")? else { return Ok(None) };
-    let beyond = u64::checked_add(height, 1).map(|beyond| Row::Summary(beyond).key());
-    match beyond.and_then(|beyond| state.read(&beyond)) {
+    let Some(height) = read::<u64>(state, Row::Height, "height")? else { return Ok(None) };
+    if height > SLOT_MAX {
+        return Err(ViewFlaw::Unreadable("height"));
+    }
+    match state.read(&Row::Summary(height + 1).key()) {
         Some(_) => Err(ViewFlaw::Beyond(height)),
         None => Ok(Some(height)),
     }

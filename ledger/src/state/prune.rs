@@ -2,7 +2,7 @@
 
 use super::layout::{Row, STALE_PREFIX_BYTES};
 use super::summary::Summary;
-use super::value::{decode, encode};
+use super::value::{counted, decode, encode};
 use super::{Delta, ReadState, height, position};
 use crate::limits::WINDOW_SLOTS;
 use crate::results::{BundleResult, Outcome};
@@ -28,7 +28,13 @@ impl Pruned {
     }
 
     pub(crate) fn read(state: &impl ReadState) -> Self {
-        state.read(&Row::Pruned.key()).map(|bytes| decode(state, &bytes)).unwrap_or_default()
+        let Some(bytes) = state.read(&Row::Pruned.key()) else { return Pruned::default() };
+        let pruned: Pruned = decode(state, &bytes);
+        let Pruned { heights, versions, results, history } = pruned;
+        for number in [heights, versions, results, history] {
+            counted(state, number);
+        }
+        pruned
     }
 }
 

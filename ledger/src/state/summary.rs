@@ -2,7 +2,7 @@
 
 use super::ReadState;
 use super::layout::Row;
-use super::value::decode;
+use super::value::{counted, decode};
 use crate::digest::{History, ResultsRoot, StateRoot};
 use borsh::{BorshDeserialize, BorshSerialize};
 use hpaxos_consensus::ValueHash;
@@ -27,7 +27,9 @@ pub struct Summary {
 impl Summary {
     /// The summary of `height`; none if it is not there yet, or forgotten.
     pub fn read(state: &impl ReadState, height: u64) -> Option<Self> {
-        state.read(&Row::Summary(height).key()).map(|bytes| decode(state, &bytes))
+        let summary: Summary = decode(state, &state.read(&Row::Summary(height).key())?);
+        counted(state, summary.version);
+        Some(summary)
     }
 }
 

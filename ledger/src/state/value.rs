@@ -1,6 +1,7 @@
 //! The values of the state.
 
 use super::ReadState;
+use crate::limits::SLOT_MAX;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// An object as it is now. Its encoding is what its leaf holds.
@@ -25,4 +26,12 @@ pub(crate) fn encode<T: BorshSerialize>(value: &T) -> Vec<u8> {
 pub(crate) fn decode<T: BorshDeserialize>(state: &impl ReadState, bytes: &[u8]) -> T {
     borsh::from_slice(bytes)
         .unwrap_or_else(|error| state.unreadable(&format!("a row of a view: {error}")))
+}
+
+/// A number of slots or versions that was read. There is always a next one.
+pub(crate) fn counted(state: &impl ReadState, number: u64) -> u64 {
+    if number > SLOT_MAX {
+        state.unreadable("a row of a view: it counts beyond the last slot that there can be");
+    }
+    number
 }

@@ -6,14 +6,14 @@ use super::layout::{Row, read_value_key};
 use super::prune::Pruned;
 use super::summary::Summary;
 use super::tree::{StateProof, prove};
-use super::value::{ObjectState, decode};
+use super::value::{ObjectState, counted, decode};
 use crate::digest::BundleId;
 use crate::results::{BundleResult, Outcome};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// How many slots are executed; none if not even height 0 is there.
 pub fn height(state: &impl ReadState) -> Option<u64> {
-    state.read(&Row::Height.key()).map(|bytes| decode(state, &bytes))
+    state.read(&Row::Height.key()).map(|bytes| counted(state, decode(state, &bytes)))
 }
 
 /// Where a bundle was executed first.
@@ -29,7 +29,9 @@ pub struct Position {
 
 /// Where the bundle of this id was executed first; none if it never was, or that is forgotten.
 pub fn position(state: &impl ReadState, id: &BundleId) -> Option<Position> {
-    state.read(&Row::Bundle(id).key()).map(|bytes| decode(state, &bytes))
+    let position: Position = decode(state, &state.read(&Row::Bundle(id).key())?);
+    counted(state, position.slot);
+    Some(position)
 }
 
 /// Whether the bundle of this id was executed in the last [`WINDOW_SLOTS`](crate::limits::WINDOW_SLOTS) slots, and may not be
@@ -38,7 +40,7 @@ pub fn used(state: &impl ReadState, id: &BundleId) -> Option<u64> {
     let position = position(state, id).filter(|position| position.outcome.uses_id());
     position
         .map(|position| position.slot)
-        .or_else(|| state.read(&Row::Used(id).key()).map(|bytes| decode(state, &bytes)))
+        .or_else(|| Some(counted(state, decode(state, &state.read(&Row::Used(id).key())?))))
 }
 
 /// The results of an executed slot, in the order of its block; none if they are forgotten or not there yet.
