@@ -100,6 +100,7 @@ long: setup ## The long searches: a million random graphs and DAGs, 100,000 stor
 	HPAXOS_TWIN_GRAPHS=1000000 cargo test --release --locked -p hpaxos-spec --test learner_graph_twin -- --nocapture
 	HPAXOS_TWIN_DAGS=1000000 cargo test --release --locked -p hpaxos-spec --test dag_twin -- --nocapture
 	HPAXOS_SIMULATOR_SEEDS=100000 cargo test --release --locked -p hpaxos-spec --test simulator -- --nocapture
+	cargo test --release --locked -p hpaxos-spec --test quotient -- --ignored --nocapture
 	cargo test --release --locked -p hpaxos-spec --features mutants --test mutants -- --ignored --nocapture
 	HPAXOS_DEAD_SLOTS=100000 cargo test --release --locked -p hpaxos-consensus --test dead_learner -- --nocapture
 	HPAXOS_CRASH_POINTS=all HPAXOS_LONG_LOG=100000 cargo test --locked -p hpaxos-node --lib -- --nocapture driver::

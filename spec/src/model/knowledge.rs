@@ -25,21 +25,13 @@ struct ClassKnowledge {
     overtakers: BTreeSet<Ballot>,
 }
 
-/// Equal for what an acceptor knows, and what it would know with `more`, if no guard can tell that apart: the ballot, the votes
-/// and accepts of that ballot, the two hardest overtakers, and what Byzantine acceptors signed. What it said itself is
-/// not part of it.
-pub fn knowledge(
-    universe: &Universe,
-    byzantine: &AcceptorSet,
-    local: &Local,
-    more: Option<Msg>,
-) -> u64 {
+/// Equal for what an acceptor knows, if no guard can tell that apart: the ballot, the votes and accepts of that ballot, the two
+/// hardest overtakers, and what Byzantine acceptors signed. What it said itself is not part of it.
+pub fn knowledge(universe: &Universe, byzantine: &AcceptorSet, local: &Local) -> u64 {
     let past: &[Msg] = local.last().map_or(&[], |last| &universe.said(last).below);
     let own = local.taken().filter(|msg| past.binary_search(msg).is_err());
-    let more = more.into_iter().flat_map(|msg| universe.said(msg).below.iter());
-    let more = more.copied().filter(|msg| !local.holds(*msg));
     let mut all: Vec<&Said> = local.last().into_iter().map(|last| universe.said(last)).collect();
-    all.extend(own.chain(more).map(|msg| universe.said(msg)));
+    all.extend(own.map(|msg| universe.said(msg)));
     let mut known = Knowledge {
         classes: vec![Default::default(); universe.trust().class_count()],
         ..Default::default()

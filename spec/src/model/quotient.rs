@@ -72,10 +72,11 @@ impl Engines {
         let class = |msg: &Msg| {
             let said = self.universe.said(*msg);
             let classes = said.classes[index];
-            let old = Some(said.facts.ballot) < prospect.lowest;
+            // Before, a lie may rest on it, and count what it counts.
+            let old = prospect.spent && Some(said.facts.ballot) < prospect.lowest;
             match said.kind {
                 _ if prospect.told.contains(msg) => said.sayings[index],
-                Kind::OneB if old && prospect.spent => classes.spent,
+                Kind::OneB if old => classes.old_vote,
                 _ if old => classes.old,
                 _ => classes.earlier,
             }

@@ -67,22 +67,20 @@ impl Engines {
         let proposals = &self.proposals[usize::from(state.pattern)];
         let said = self.locals.get(from).chain.len();
         let answered = self.locals.get(from).answered(&self.universe);
-        let mut met = BTreeSet::from([self.knowledge(from, None)]);
+        let mut met = BTreeSet::from([self.knowledge(from)]);
         let mut reached = BTreeSet::new();
         let mut open = VecDeque::from([(from, Vec::new())]);
         // The fewest messages first, so that a state is reached with what it needs and no more.
         while let Some((id, path)) = open.pop_front() {
             let local = self.locals.get(id);
             for msg in self.within_reach(state, place, local) {
-                let knowledge = self.knowledge(id, Some(msg));
-                if met.contains(&knowledge) {
-                    continue;
-                }
                 let event = Happening::Deliver(msg);
                 let Some(after) = self.locals.after(id, event) else { continue };
                 let next = self.locals.get(after);
                 // A proposal below it was answered: that step ends there.
-                if next.chain.len() == said && next.flaw.is_none() && met.insert(knowledge) {
+                let goes_on = next.chain.len() == said && next.flaw.is_none();
+                // What came of it, not what was to come: what lies below it may show that its signer is not to be heard.
+                if goes_on && met.insert(self.knowledge(after)) {
                     open.push_back((after, extended(&path, event)));
                 }
             }
@@ -117,8 +115,8 @@ impl Engines {
         state.lies[settled..].iter().any(|lie| past.binary_search(lie).is_err())
     }
 
-    fn knowledge(&self, id: LocalId, more: Option<Msg>) -> u64 {
-        knowledge(&self.universe, &self.setup.byzantine, self.locals.get(id), more)
+    fn knowledge(&self, id: LocalId) -> u64 {
+        knowledge(&self.universe, &self.setup.byzantine, self.locals.get(id))
     }
 
     /// What others have said and an acceptor does not hold; with what lies below it, it can come at once.

@@ -49,10 +49,11 @@ pub struct Classes {
     pub last: u64,
     /// As an earlier one: its signer's locks are those of the last.
     pub earlier: u64,
-    /// Once every honest acceptor is in a higher ballot, which votes and accepts it counts makes no difference to them.
+    /// Once every honest acceptor is in a higher ballot, and Byzantine acceptors sign nothing any more, which votes and accepts it
+    /// counts makes no difference.
     pub old: u64,
-    /// And for a vote, once Byzantine acceptors sign nothing any more, nothing but what lies below it.
-    pub spent: u64,
+    /// And for a vote nothing but what lies below it.
+    pub old_vote: u64,
 }
 
 /// Hashes the same on every machine and in every run.
@@ -228,7 +229,7 @@ impl Universe {
                 last: hash_of(&(said, &facts, &lies, before)),
                 earlier: hash_of(&(said, counted, &overtakers, facts.caught, &lies)),
                 old: hash_of(&(said, &overtakers, &lies)),
-                spent: hash_of(&(&overtakers, &lies)),
+                old_vote: hash_of(&(&overtakers, &lies)),
             }
         };
         let classes = self.permutations.iter().enumerate().map(class).collect();
