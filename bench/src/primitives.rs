@@ -2,7 +2,8 @@
 
 use crate::ratio::median;
 use anyhow::{Context, Result};
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey, verify_batch};
+use ed25519_dalek::{Signer, SigningKey};
+use hpaxos_consensus::{PublicKey, Signatures};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -27,7 +28,7 @@ pub struct Primitives {
     pub sign: f64,
     /// Checking one as the node does, by itself.
     pub check: f64,
-    /// Checking one of a batch. The node's rules are stricter.
+    /// Checking one of [`BATCH`] of as many signers, together.
     pub check_in_batch: f64,
     /// SHA-256 of a message.
     pub hash: f64,
@@ -51,20 +52,21 @@ impl Primitives {
     pub fn measure(folder: &Path, effort: usize) -> Result<Self> {
         let key = SigningKey::from_bytes(&[7; 32]);
         let message = [3; MESSAGE_BYTES];
-        let signature = key.sign(&message);
-        let public = key.verifying_key();
-        let (batch, batch_keys) = batch();
-        let messages = [&message[..]; BATCH];
+        let signature = key.sign(&message).to_bytes();
+        let public = PublicKey::new(key.verifying_key().as_bytes()).expect("it is a key");
+        let batch = batch();
         let (sync, sync_p99, sync_cpu) = syncs(folder, 20 * effort)?;
         Ok(Primitives {
             sign: cpu(effort, 100, || key.sign(black_box(&message))),
             check: cpu(effort, 100, || {
-                let right = public.verify_strict(black_box(&message), &signature);
-                right.expect("the signature is right")
+                assert!(public.has_signed(black_box(&message), &signature));
             }),
             check_in_batch: cpu(effort, 3, || {
-                let right = verify_batch(black_box(&messages), &batch, &batch_keys);
-                right.expect("the signatures are right")
+                let mut together = Signatures::default();
+                for (key, signature) in black_box(&batch) {
+                    together.add(key, &message, signature);
+                }
+                assert_eq!(together.first_wrong(), None);
             }) / BATCH as f64,
             hash: cpu(effort, 1_000, || Sha256::digest(black_box(&message))),
             calls: calls(effort)?,
@@ -76,9 +78,11 @@ impl Primitives {
     }
 }
 
-fn batch() -> (Vec<Signature>, Vec<VerifyingKey>) {
+/// Public keys, each with its signature of the message.
+fn batch() -> Vec<([u8; 32], [u8; 64])> {
     let keys = (0..BATCH).map(|place| SigningKey::from_bytes(&[place as u8 + 1; 32]));
-    keys.map(|key| (key.sign(&[3; MESSAGE_BYTES]), key.verifying_key())).unzip()
+    let signed = |key: SigningKey| (key.verifying_key().to_bytes(), key.sign(&[3; MESSAGE_BYTES]));
+    keys.map(signed).map(|(key, signature)| (key, signature.to_bytes())).collect()
 }
 
 /// CPU time that this thread has used.

@@ -97,6 +97,7 @@ pub mod message;
 mod record;
 mod replica;
 pub mod rules;
+mod signature;
 pub mod trace;
 mod trust;
 
@@ -110,4 +111,5 @@ pub use instance::{Action, Instance, SlotEvent, WAITING_BYTES_MAX};
 pub use record::Record;
 pub use replica::{Event, Judgement, Recovery, Replica, Silence};
 pub use rules::MUTANTS;
+pub use signature::{PublicKey, Signatures};
 pub use trust::*;

@@ -5,10 +5,9 @@
 use crate::bundle::binary::{self, LOG_BYTES_MAX};
 use crate::digest::{History, ResultsRoot, StateRoot, sha256};
 use crate::network::EPOCH;
-use crate::signature::is_signed;
 use borsh::{BorshDeserialize, BorshSerialize};
 use ed25519_dalek::{Signer, SigningKey};
-use hpaxos_consensus::{Epoch, NetworkId};
+use hpaxos_consensus::{Epoch, NetworkId, PublicKey};
 use hpaxos_learner_graph::{LEARNERS_MAX, LearnerGraph, LearnerSet};
 
 const TAG: &[u8] = b"hpaxos/v1/attestation\0";
@@ -49,7 +48,8 @@ impl Attestation {
 
     /// Whether `signature` is one of `key`, an acceptor's.
     pub fn is_signed_by(&self, network: NetworkId, key: &[u8; 32], signature: &[u8; 64]) -> bool {
-        is_signed(&self.signed_bytes(network), key, signature)
+        let key = PublicKey::new(key);
+        key.is_some_and(|key| key.has_signed(&self.signed_bytes(network), signature))
     }
 
     /// Its learners; none if it is not of this graph and its epoch, or its learners are not a sorted list of some of the

@@ -61,7 +61,7 @@ impl Block {
     /// Reads a block and judges whether it is valid in `slot`.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first thing that is wrong; signatures are looked at last.
     pub fn check(rules: &LogRules, slot: u64, bytes: &[u8]) -> Result<Self, InvalidBlock> {
         Block::check_knowing(rules, slot, bytes, &|_, _| false)
     }
@@ -70,7 +70,7 @@ impl Block {
     /// this id.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first thing that is wrong; signatures are looked at last.
     pub fn check_knowing(
         rules: &LogRules,
         slot: u64,
@@ -78,7 +78,7 @@ impl Block {
         known: &dyn Fn(&BundleId, &[[u8; 64]]) -> bool,
     ) -> Result<Self, InvalidBlock> {
         let block = Block::decode(bytes)?;
-        let mut ids = BTreeSet::new();
+        let (mut ids, mut unknown) = (BTreeSet::new(), Vec::new());
         for (index, bundle) in block.bundles.iter().enumerate() {
             let invalid = |refusal| InvalidBlock::Bundle { index, refusal };
             let id = bundle.check_but_signatures(rules, slot).map_err(invalid)?;
@@ -86,9 +86,14 @@ impl Block {
                 return Err(InvalidBlock::Repeated { index });
             }
             if !known(&id, &bundle.signatures) {
-                bundle.check_signatures(&id).map_err(invalid)?;
+                unknown.push((index, id));
             }
         }
+        let signed = unknown.iter().map(|(index, id)| (&block.bundles[*index], id));
+        Bundle::check_signatures(signed).map_err(|(place, refusal)| InvalidBlock::Bundle {
+            index: unknown[place].0,
+            refusal,
+        })?;
         Ok(block)
     }
 

@@ -9,7 +9,7 @@ use crate::digest::{History, ResultsRoot, StateRoot};
 use crate::limits::SLOT_MAX;
 use crate::network::EPOCH;
 use borsh::{BorshDeserialize, BorshSerialize};
-use hpaxos_consensus::{Epoch, NetworkId};
+use hpaxos_consensus::{Epoch, NetworkId, Signatures};
 use hpaxos_learner_graph::{
     ACCEPTORS_MAX, AcceptorId, AcceptorSet, LEARNERS_MAX, LearnerGraph, LearnerId, LearnerSet,
 };
@@ -112,7 +112,7 @@ impl Certificate {
 
     /// Whether a quorum of the learner, as `graph` has it, has signed.
     ///
-    /// Takes some 45 µs for each signer, on one core.
+    /// Takes some 25 µs for each signer, on one core.
     ///
     /// # Errors
     /// The first thing that is wrong; signatures are looked at last.
@@ -128,18 +128,16 @@ impl Certificate {
         let learner = graph.learner(&self.learner).filter(|learner| of_log.contains(*learner));
         let learner = learner.ok_or_else(|| CertificateFlaw::Learner(self.learner.clone()))?;
         self.check_signers(graph, of_log, learner)?;
+        let acceptor = |signed: &Signed| &graph.declarations().acceptors[signed.acceptor.index()];
+        let wrong = |signed| Err(CertificateFlaw::Signature(acceptor(signed).name.clone()));
+        let mut all = Signatures::default();
         for signed in &self.signatures {
-            let acceptor = &graph.declarations().acceptors[signed.acceptor.index()];
-            let attestation = self.attestation(graph, signed.learners);
             // Who has no key has signed nothing.
-            let right = acceptor
-                .public_key
-                .is_some_and(|key| attestation.is_signed_by(network, &key, &signed.signature));
-            if !right {
-                return Err(CertificateFlaw::Signature(acceptor.name.clone()));
-            }
+            let Some(key) = &acceptor(signed).public_key else { return wrong(signed) };
+            let attestation = self.attestation(graph, signed.learners);
+            all.add(key, &attestation.signed_bytes(network), &signed.signature);
         }
-        Ok(())
+        all.first_wrong().map_or(Ok(()), |place| wrong(&self.signatures[place]))
     }
 
     /// Everything but the signatures themselves.

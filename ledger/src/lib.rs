@@ -53,7 +53,6 @@ mod receipt;
 mod refusal;
 mod results;
 mod rules;
-mod signature;
 #[cfg(feature = "execute")]
 mod state;
 

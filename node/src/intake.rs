@@ -11,7 +11,7 @@ use crate::metrics::{Metrics, Signed};
 use crate::network::{Bytes, Intake, Refused, Verdict};
 use crate::replies::Replies;
 use crate::snapshots::Snapshots;
-use crate::store::{Store, reading};
+use crate::store::{LogIndex, Store, reading};
 use crate::sync;
 use crate::views::Views;
 use crate::wire::{Frame, Question};
@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 
 /// Packets that are remembered, so that what several peers pass on is checked once: those of a few seconds.
 const REMEMBERED_MAX: usize = 4_096;
@@ -33,6 +34,9 @@ const REMEMBERED_MAX: usize = 4_096;
 /// Slots that this node may be behind and still take bundles that others pass on: most of what waits with them would long be
 /// decided.
 const BEHIND_MAX: u64 = 128;
+
+/// Bundles whose signatures are checked together: with two each, that takes a millisecond.
+const CHECKED_TOGETHER: usize = 32;
 
 /// Packets whose signatures were checked, by the hash of their bytes.
 pub struct Remembered(Mutex<LruCache<[u8; 32], Packet>>);
@@ -115,29 +119,51 @@ impl Checked {
         let _ = self.driver.send(input).await;
     }
 
-    fn take_bundle(&self, from: Peer, log: &LogName, bytes: &[u8]) -> Verdict {
+    async fn take_bundles(&self, from: Peer, log: &LogName, bundles: &[Vec<u8>]) -> Verdict {
         let Some(log) = self.views.log(&log.0) else { return Verdict::Ignore };
-        let Some(bundle) = Bundle::from_bytes(bytes) else { return Verdict::Reject };
+        let mut all = Verdict::Ignore;
+        for together in bundles.chunks(CHECKED_TOGETHER) {
+            match self.take_together(from, log, together) {
+                Verdict::Accept => all = Verdict::Accept,
+                Verdict::Ignore => {}
+                Verdict::Reject => return Verdict::Reject,
+            }
+            // Checking the signatures of all of them takes longer than a task should hold a thread.
+            yield_now().await;
+        }
+        all
+    }
+
+    fn take_together(&self, from: Peer, log: LogIndex, bundles: &[Vec<u8>]) -> Verdict {
         let slot = self.decisions.height(log);
         if self.decisions.furthest_certified(log) > slot + BEHIND_MAX {
             return Verdict::Ignore;
         }
-        // A node that is ahead or behind may see another slot: only what can never be right is refused.
-        let id = match bundle.check(self.judge.rules(log), slot) {
-            Ok(id) => id,
-            Err(refusal) if matches!(refusal.code, Code::Expired | Code::TooFar) => {
-                return Verdict::Ignore;
+        let mut good = Vec::new();
+        for bytes in bundles {
+            let Some(bundle) = Bundle::from_bytes(bytes) else { return Verdict::Reject };
+            // A node that is ahead or behind may see another slot: only what can never be right is refused.
+            match bundle.check_but_signatures(self.judge.rules(log), slot) {
+                Ok(id) => good.push((bundle, id)),
+                Err(refusal) if matches!(refusal.code, Code::Expired | Code::TooFar) => {}
+                Err(_) => return Verdict::Reject,
             }
-            Err(_) => return Verdict::Reject,
-        };
-        self.metrics.signatures_checked(Signed::Bundle, bundle.signatures.len());
-        if self.views.is_used(log, &id) {
-            return Verdict::Ignore;
         }
-        match self.mempool.add(log, id, Arc::new(bundle), Source::Peer(from)) {
-            Added::New => Verdict::Accept,
-            Added::Known | Added::Full => Verdict::Ignore,
+        // Those of what waits here were checked when it came.
+        good.retain(|(bundle, id)| !self.mempool.knows(log, id, &bundle.signatures));
+        if Bundle::check_signatures(good.iter().map(|(bundle, id)| (bundle, id))).is_err() {
+            return Verdict::Reject;
         }
+        let mut all = Verdict::Ignore;
+        for (bundle, id) in good {
+            self.metrics.signatures_checked(Signed::Bundle, bundle.signatures.len());
+            if !self.views.is_used(log, &id)
+                && self.mempool.add(log, id, Arc::new(bundle), Source::Peer(from)) == Added::New
+            {
+                all = Verdict::Accept;
+            }
+        }
+        all
     }
 
     fn take_attestation(
@@ -246,8 +272,8 @@ impl Intake for Checked {
         Box::pin(async move { self.take(from, &frame).await })
     }
 
-    fn bundle(&self, from: Peer, log: LogName, bundle: Bytes) -> BoxFuture<'_, Verdict> {
-        Box::pin(async move { self.take_bundle(from, &log, &bundle) })
+    fn bundles(&self, from: Peer, log: LogName, bundles: Vec<Vec<u8>>) -> BoxFuture<'_, Verdict> {
+        Box::pin(async move { self.take_bundles(from, &log, &bundles).await })
     }
 
     fn answer(&self, from: Peer, request: Bytes) -> BoxFuture<'_, Option<Bytes>> {

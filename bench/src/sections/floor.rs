@@ -38,7 +38,7 @@ pub fn run(setting: &Setting) -> Result<Section> {
 
 fn primitives(disk: &Primitives, memory: &Primitives) -> Table {
     let mut table = Table::new("", ["what", "µs"]);
-    let batch = format!("check one of {BATCH} signatures, as a batch (less strict), CPU");
+    let batch = format!("check one of {BATCH} signatures, together, CPU");
     for (what, micros) in [
         ("sign, CPU", disk.sign),
         ("check a signature, CPU", disk.check),

@@ -2,8 +2,9 @@
 
 use super::{Announcement, Body, Kind, Message, Signed, domain_tag};
 use crate::ids::{LogName, MessageId, NetworkId, Place};
+use crate::signature::PublicKey;
 use crate::trust::Schedule;
-use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
+use ed25519_dalek::SigningKey;
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerGraph};
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -94,7 +95,7 @@ impl Signer for NoSigner {
 #[derive(Clone, Debug)]
 pub struct Keys {
     network: NetworkId,
-    keys: Vec<VerifyingKey>,
+    keys: Vec<PublicKey>,
     logs: BTreeMap<LogName, LogSigners>,
 }
 
@@ -148,7 +149,7 @@ impl Keys {
                 .public_key
                 .as_ref()
                 .ok_or_else(|| KeysError::Missing(acceptor.name.clone()))?;
-            let usable = VerifyingKey::from_bytes(bytes).ok().filter(|key| !key.is_weak());
+            let usable = PublicKey::new(bytes);
             keys.push(usable.ok_or_else(|| KeysError::Weak(acceptor.name.clone()))?);
         }
         let logs = logs.into_iter().filter_map(|name| graph.log(name)).map(|log| {
@@ -208,9 +209,8 @@ impl Keys {
         if !self.log(place)?.acceptors.contains(signer) {
             return Err(SignatureError::Signer);
         }
-        self.keys[signer.index()]
-            .verify_strict(&signing_bytes(kind, id), &Signature::from_bytes(signature))
-            .map_err(|_| SignatureError::Signature)
+        let right = self.keys[signer.index()].has_signed(&signing_bytes(kind, id), signature);
+        right.then_some(()).ok_or(SignatureError::Signature)
     }
 
     fn log(&self, place: &Place) -> Result<&LogSigners, SignatureError> {

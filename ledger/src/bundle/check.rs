@@ -10,8 +10,7 @@ use crate::limits::{
 use crate::moving::{Claim, NotAClaim};
 use crate::refusal::{Code, Refusal};
 use crate::rules::LogRules;
-use crate::signature::is_signed;
-use hpaxos_consensus::NetworkId;
+use hpaxos_consensus::{NetworkId, PublicKey, Signatures};
 
 impl Bundle {
     /// Whether a block of `slot` may contain it.
@@ -20,16 +19,15 @@ impl Bundle {
     /// The first thing that is wrong; signatures are looked at last.
     pub fn check(&self, rules: &LogRules, slot: u64) -> Result<BundleId, Refusal> {
         let id = self.check_but_signatures(rules, slot)?;
-        self.check_signatures(&id)?;
+        Bundle::check_signatures([(self, &id)]).map_err(|(_, refusal)| refusal)?;
         Ok(id)
     }
 
-    /// The same without the signatures, by far the dearest.
-    pub(crate) fn check_but_signatures(
-        &self,
-        rules: &LogRules,
-        slot: u64,
-    ) -> Result<BundleId, Refusal> {
+    /// The same without the signatures, by far the dearest: see [`Bundle::check_signatures`].
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check_but_signatures(&self, rules: &LogRules, slot: u64) -> Result<BundleId, Refusal> {
         self.check_sizes()?;
         self.check_place(rules, slot)?;
         self.check_signers()?;
@@ -114,19 +112,29 @@ impl Bundle {
         Ok(())
     }
 
-    /// Each signature exactly, and strictly: honest nodes never disagree on it.
-    pub(crate) fn check_signatures(&self, id: &BundleId) -> Result<(), Refusal> {
-        let signed = id.signing_bytes();
-        for (index, (signer, signature)) in
-            self.body.signers.iter().zip(&self.signatures).enumerate()
-        {
-            if !is_signed(&signed, signer, signature) {
-                let message = format!("no signature of {} over this bundle", hex::encode(signer));
-                let place = format!("signatures[{index}]");
-                return Err(Refusal::new(Code::BadSignature, message).at(place));
+    /// The signatures of many bundles with their ids together, in some half of the time. As many as there are signers each.
+    ///
+    /// # Errors
+    /// The first bundle that has a wrong one, from 0, and which.
+    pub fn check_signatures<'a>(
+        bundles: impl IntoIterator<Item = (&'a Bundle, &'a BundleId), IntoIter: Clone>,
+    ) -> Result<(), (usize, Refusal)> {
+        let bundles = bundles.into_iter();
+        let mut all = Signatures::default();
+        for (bundle, id) in bundles.clone() {
+            let signed = id.signing_bytes();
+            for (signer, signature) in bundle.body.signers.iter().zip(&bundle.signatures) {
+                all.add(signer, &signed, signature);
             }
         }
-        Ok(())
+        let Some(wrong) = all.first_wrong() else { return Ok(()) };
+        let signatures = bundles.enumerate().flat_map(|(place, (bundle, _))| {
+            bundle.body.signers.iter().enumerate().map(move |signer| (place, signer))
+        });
+        let (place, (index, signer)) = signatures.into_iter().nth(wrong).expect("one was added");
+        let message = format!("no signature of {} over this bundle", hex::encode(signer));
+        let at = format!("signatures[{index}]");
+        Err((place, Refusal::new(Code::BadSignature, message).at(at)))
     }
 
     /// The signers whose signature is not there yet, or not right.
@@ -135,7 +143,8 @@ impl Bundle {
         let signers = self.body.signers.iter().enumerate();
         let missing = signers.filter(|(index, signer)| {
             let signature = self.signatures.get(*index);
-            !signature.is_some_and(|signature| is_signed(&signed, signer, signature))
+            let key = PublicKey::new(signer);
+            !key.zip(signature).is_some_and(|(key, signature)| key.has_signed(&signed, signature))
         });
         missing.map(|(_, signer)| *signer).collect()
     }

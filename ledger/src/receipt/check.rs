@@ -106,7 +106,7 @@ impl Receipt {
         let Bundle { body, signatures } = &self.bundle;
         let id = self.id == body.id(network) && self.log == body.log;
         let signed = signatures.len() == body.signers.len()
-            && self.bundle.check_signatures(&self.id).is_ok();
+            && Bundle::check_signatures([(&self.bundle, &self.id)]).is_ok();
         let touched = !body.parts.is_empty()
             && body.parts.len() == self.chains.len()
             && body.parts.iter().all(|part| self.chains.contains_key(&part.chain));

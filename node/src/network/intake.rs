@@ -20,8 +20,9 @@ pub trait Intake: Send + Sync + 'static {
     /// The next frame of a link. An error resets the link.
     fn frame(&self, from: Peer, frame: Bytes) -> BoxFuture<'_, Result<(), Refused>>;
 
-    /// Bundles that a peer passes on; it need not be who made them. Several may be asked about at once.
-    fn bundle(&self, from: Peer, log: LogName, bundle: Bytes) -> BoxFuture<'_, Verdict>;
+    /// Bundles that a peer passes on together; it need not be who made them. An honest peer passes them on only if all of them are
+    /// good, and it is worth it if one is news. Several may be asked about at once.
+    fn bundles(&self, from: Peer, log: LogName, bundles: Vec<Vec<u8>>) -> BoxFuture<'_, Verdict>;
 
     /// The answer to a peer's question, if there is one. Several may be asked at once.
     fn answer(&self, from: Peer, request: Bytes) -> BoxFuture<'_, Option<Bytes>>;
@@ -32,13 +33,13 @@ pub trait Intake: Send + Sync + 'static {
 #[error("{0}")]
 pub struct Refused(pub String);
 
-/// What becomes of a bundle.
+/// What becomes of bundles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is passed on.
+    /// They are passed on.
     Accept,
-    /// It is not, and nobody is at fault.
+    /// They are not, and nobody is at fault.
     Ignore,
-    /// It is not, and no honest peer would have passed it on.
+    /// They are not, and no honest peer would have passed them on.
     Reject,
 }

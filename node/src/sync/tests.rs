@@ -25,7 +25,7 @@ impl Intake for Nobody {
         async { Ok(()) }.boxed()
     }
 
-    fn bundle(&self, _: Peer, _: LogName, _: Bytes) -> BoxFuture<'_, Verdict> {
+    fn bundles(&self, _: Peer, _: LogName, _: Vec<Vec<u8>>) -> BoxFuture<'_, Verdict> {
         async { Verdict::Ignore }.boxed()
     }
 

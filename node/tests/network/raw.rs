@@ -105,7 +105,7 @@ pub fn nobody() -> Arc<dyn Intake> {
         fn frame(&self, _: Peer, _: Bytes) -> BoxFuture<'_, Result<(), Refused>> {
             async { Ok(()) }.boxed()
         }
-        fn bundle(&self, _: Peer, _: LogName, _: Bytes) -> BoxFuture<'_, Verdict> {
+        fn bundles(&self, _: Peer, _: LogName, _: Vec<Vec<u8>>) -> BoxFuture<'_, Verdict> {
             async { Verdict::Ignore }.boxed()
         }
         fn answer(&self, _: Peer, _: Bytes) -> BoxFuture<'_, Option<Bytes>> {

@@ -99,10 +99,12 @@ impl Intake for Recorder {
         .boxed()
     }
 
-    fn bundle(&self, from: Peer, log: LogName, bundle: Bytes) -> BoxFuture<'_, Verdict> {
-        let verdict = if bundle.starts_with(b"bad") { Verdict::Reject } else { Verdict::Accept };
-        self.tell(Told::Bundle(from, log, bundle));
-        async move { verdict }.boxed()
+    fn bundles(&self, from: Peer, log: LogName, bundles: Vec<Vec<u8>>) -> BoxFuture<'_, Verdict> {
+        let bad = bundles.iter().any(|bundle| bundle.starts_with(b"bad"));
+        for bundle in bundles {
+            self.tell(Told::Bundle(from, log.clone(), bundle.into()));
+        }
+        async move { if bad { Verdict::Reject } else { Verdict::Accept } }.boxed()
     }
 
     fn answer(&self, _: Peer, request: Bytes) -> BoxFuture<'_, Option<Bytes>> {

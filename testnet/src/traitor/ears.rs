@@ -126,12 +126,16 @@ impl Intake for Ears {
         })
     }
 
-    fn bundle(&self, _: Peer, log: LogName, bundle: Bytes) -> BoxFuture<'_, Verdict> {
+    fn bundles(&self, _: Peer, log: LogName, bundles: Vec<Vec<u8>>) -> BoxFuture<'_, Verdict> {
         Box::pin(async move {
-            let bundle = Bundle::from_bytes(&bundle);
-            let heard = self.log(&log.0).zip(bundle).map(|(log, it)| Heard::Bundle(log, it));
-            let verdict = if heard.is_some() { Verdict::Accept } else { Verdict::Ignore };
-            self.tell(heard).await;
+            let mut verdict = Verdict::Ignore;
+            for bundle in bundles.iter().filter_map(|bytes| Bundle::from_bytes(bytes)) {
+                let heard = self.log(&log.0).map(|log| Heard::Bundle(log, bundle));
+                if heard.is_some() {
+                    verdict = Verdict::Accept;
+                }
+                self.tell(heard).await;
+            }
             verdict
         })
     }

@@ -3,12 +3,11 @@
 use super::{Driver, Work};
 use crate::network::gathering::{self, Message};
 use crate::network::gossip::topic;
-use crate::network::intake::{Intake, Verdict};
+use crate::network::intake::Verdict;
 use crate::network::traffic::{Direction, Protocol};
-use hpaxos_consensus::{LogName, Peer};
+use hpaxos_consensus::LogName;
 use libp2p::PeerId;
 use libp2p::gossipsub::{self, Event, MessageAcceptance, MessageId, PublishError};
-use tokio::task::yield_now;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
@@ -76,7 +75,10 @@ impl Driver {
         contact.judging += 1;
         let (peer, log, intake) = (contact.known.peer, log.clone(), self.intake.clone());
         self.work.spawn(async move {
-            let verdict = verdict(&*intake, peer, &log, &message.data).await;
+            let verdict = match gathering::read(&message.data) {
+                Some(bundles) => intake.bundles(peer, log, bundles).await,
+                None => Verdict::Reject,
+            };
             Work::Judged(Judged { source, message: id, verdict })
         });
     }
@@ -100,21 +102,4 @@ impl Driver {
         let gossip = &mut self.swarm.behaviour_mut().gossip;
         gossip.report_message_validation_result(message, source, acceptance);
     }
-}
-
-/// What the intake says of bundles that came together: an honest peer passes them on only if all of them are good, and it is
-/// worth it if one is news.
-async fn verdict(intake: &dyn Intake, from: Peer, log: &LogName, message: &[u8]) -> Verdict {
-    let Some(bundles) = gathering::read(message) else { return Verdict::Reject };
-    let mut all = Verdict::Ignore;
-    for bundle in bundles {
-        match intake.bundle(from, log.clone(), bundle.into()).await {
-            Verdict::Accept => all = Verdict::Accept,
-            Verdict::Ignore => {}
-            Verdict::Reject => return Verdict::Reject,
-        }
-        // Checking the signatures of all of them takes longer than a task should hold a thread.
-        yield_now().await;
-    }
-    all
 }
