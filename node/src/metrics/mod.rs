@@ -1,41 +1,22 @@
 //! What a node counts and measures, for Prometheus. Names and labels are a contract with dashboards and alerts.
 
+mod kinds;
 mod labels;
+mod page;
 mod process;
 
 pub use labels::{Direction, Signed};
+pub use page::serve;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use kinds::{
+    BATCH_RECORDS, LATENCY_SECONDS, VERIFY_SECONDS, counters, gauge, gauges, histogram, histograms,
+    shares,
+};
 use process::Process;
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    GaugeVec, Histogram, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
-use std::io;
 use std::time::Duration;
-use tokio::net::TcpListener;
-
-/// From 0.1 ms to 30 s: a commit of the disk, a decision on one machine, around the world, in a storm. Closest where one
-/// machine decides, so that percentiles between two of them are worth something.
-const LATENCY_SECONDS: [f64; 31] = [
-    0.000_1, 0.000_25, 0.000_5, 0.000_75, 0.001, 0.001_5, 0.002, 0.002_5, 0.003, 0.004, 0.005,
-    0.006_5, 0.008, 0.01, 0.015, 0.02, 0.025, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 0.75, 1.0,
-    1.5, 2.5, 5.0, 10.0, 30.0,
-];
-
-/// From 10 µs to 0.1 s: a signature takes some tens of microseconds, a batch of them more.
-const VERIFY_SECONDS: [f64; 13] = [
-    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025,
-    0.05, 0.1,
-];
-
-/// Records that one write to the disk takes along.
-const BATCH_RECORDS: [f64; 12] =
-    [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0];
 
 /// All that a node counts and measures. Clones count together.
 #[derive(Clone, Debug)]
@@ -158,10 +139,7 @@ impl Metrics {
                 "Messages that wait for others that they refer to.",
                 by_log,
             ),
-            peers: {
-                let gauge = IntGauge::new("hpaxos_peers", "Peers connected.");
-                registered(to, gauge.expect(NAMED))
-            },
+            peers: gauge(to, "hpaxos_peers", "Peers connected."),
             caught: gauges(
                 to,
                 "hpaxos_caught",
@@ -180,15 +158,12 @@ impl Metrics {
                 "Slots that are certified and not executed here.",
                 by_log,
             ),
-            snapshot_done: {
-                let options = Opts::new(
-                    "hpaxos_snapshot_done",
-                    "How much of the snapshot that this node fetches is there, from 0 to 1.",
-                );
-                let gauge = GaugeVec::new(options, by_log).expect("the name is a name");
-                to.register(Box::new(gauge.clone())).expect("no name is given twice");
-                gauge
-            },
+            snapshot_done: shares(
+                to,
+                "hpaxos_snapshot_done",
+                "How much of the snapshot that this node fetches is there, from 0 to 1.",
+                by_log,
+            ),
             snapshot_pieces_refused: counters(
                 to,
                 "hpaxos_snapshot_pieces_refused_total",
@@ -387,51 +362,11 @@ fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-const NAMED: &str = "names, labels and buckets are right";
-
-fn registered<T: prometheus::core::Collector + Clone + 'static>(to: &Registry, metric: T) -> T {
-    to.register(Box::new(metric.clone())).expect("each name is registered once");
-    metric
-}
-
-fn counters(to: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-    registered(to, IntCounterVec::new(Opts::new(name, help), labels).expect(NAMED))
-}
-
-fn gauges(to: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-    registered(to, IntGaugeVec::new(Opts::new(name, help), labels).expect(NAMED))
-}
-
-fn histograms(to: &Registry, name: &str, help: &str, labels: &[&str]) -> HistogramVec {
-    let options = HistogramOpts::new(name, help).buckets(LATENCY_SECONDS.to_vec());
-    registered(to, HistogramVec::new(options, labels).expect(NAMED))
-}
-
-fn histogram(to: &Registry, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-    let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-    registered(to, Histogram::with_opts(options).expect(NAMED))
-}
-
-/// Serves `GET /metrics` until the task is dropped.
-///
-/// # Errors
-/// If the listener fails.
-pub async fn serve(listener: TcpListener, metrics: Metrics) -> io::Result<()> {
-    let router = Router::new().route("/metrics", get(page)).with_state(metrics);
-    axum::serve(listener, router).await
-}
-
-async fn page(State(metrics): State<Metrics>) -> Response {
-    match metrics.text() {
-        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
     use tokio::net::TcpStream;
 
     fn all_used() -> Metrics {

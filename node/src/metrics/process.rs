@@ -1,6 +1,6 @@
 //! What every process tells Prometheus of itself, by custom.
 
-use super::{NAMED, registered};
+use super::kinds::{NAMED, registered};
 use prometheus::{Counter, Gauge, Registry};
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
