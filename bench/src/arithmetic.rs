@@ -114,7 +114,7 @@ mod tests {
         let cost = Primitives {
             sign: 1_000.0,
             check: 100.0,
-            check_in_batch: 0.0,
+            check_together: 0.0,
             hash: 10.0,
             calls: 1.0,
             round_trip: 200.0,

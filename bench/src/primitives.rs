@@ -3,7 +3,7 @@
 use crate::ratio::median;
 use anyhow::{Context, Result};
 use ed25519_dalek::{Signer, SigningKey};
-use hpaxos_consensus::{PublicKey, Signatures};
+use hpaxos_consensus::{Signatures, VerifyingKey};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 pub const MESSAGE_BYTES: usize = 300;
 
 /// Signatures that are checked together.
-pub const BATCH: usize = 32;
+pub const TOGETHER: usize = 32;
 
 /// What each costs, in microseconds; of the CPU where nothing else is said.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -28,8 +28,8 @@ pub struct Primitives {
     pub sign: f64,
     /// Checking one as the node does, by itself.
     pub check: f64,
-    /// Checking one of [`BATCH`] of as many signers, together.
-    pub check_in_batch: f64,
+    /// Checking one of [`TOGETHER`] of as many signers, together.
+    pub check_together: f64,
     /// SHA-256 of a message.
     pub hash: f64,
     /// One `write` and one `read` of a message over loopback.
@@ -53,21 +53,21 @@ impl Primitives {
         let key = SigningKey::from_bytes(&[7; 32]);
         let message = [3; MESSAGE_BYTES];
         let signature = key.sign(&message).to_bytes();
-        let public = PublicKey::new(key.verifying_key().as_bytes()).expect("it is a key");
-        let batch = batch();
+        let public = VerifyingKey::new(key.verifying_key().as_bytes()).expect("it is a key");
+        let signed = signed();
         let (sync, sync_p99, sync_cpu) = syncs(folder, 20 * effort)?;
         Ok(Primitives {
             sign: cpu(effort, 100, || key.sign(black_box(&message))),
             check: cpu(effort, 100, || {
                 assert!(public.has_signed(black_box(&message), &signature));
             }),
-            check_in_batch: cpu(effort, 3, || {
+            check_together: cpu(effort, 3, || {
                 let mut together = Signatures::default();
-                for (key, signature) in black_box(&batch) {
+                for (key, signature) in black_box(&signed) {
                     together.add(key, &message, signature);
                 }
                 assert_eq!(together.first_wrong(), None);
-            }) / BATCH as f64,
+            }) / TOGETHER as f64,
             hash: cpu(effort, 1_000, || Sha256::digest(black_box(&message))),
             calls: calls(effort)?,
             round_trip: round_trip(200 * effort)?,
@@ -79,10 +79,10 @@ impl Primitives {
 }
 
 /// Public keys, each with its signature of the message.
-fn batch() -> Vec<([u8; 32], [u8; 64])> {
-    let keys = (0..BATCH).map(|place| SigningKey::from_bytes(&[place as u8 + 1; 32]));
-    let signed = |key: SigningKey| (key.verifying_key().to_bytes(), key.sign(&[3; MESSAGE_BYTES]));
-    keys.map(signed).map(|(key, signature)| (key, signature.to_bytes())).collect()
+fn signed() -> Vec<([u8; 32], [u8; 64])> {
+    let keys = (0..TOGETHER).map(|place| SigningKey::from_bytes(&[place as u8 + 1; 32]));
+    let of = |key: SigningKey| (key.verifying_key().to_bytes(), key.sign(&[3; MESSAGE_BYTES]));
+    keys.map(of).map(|(key, signature)| (key, signature.to_bytes())).collect()
 }
 
 /// CPU time that this thread has used.
@@ -179,9 +179,9 @@ mod tests {
     fn everything_takes_its_time() {
         let folder = tempfile::tempdir().unwrap();
         let Primitives {
-            sign, check, check_in_batch, hash, calls, round_trip, sync, sync_p99, ..
+            sign, check, check_together, hash, calls, round_trip, sync, sync_p99, ..
         } = Primitives::measure(folder.path(), 1).unwrap();
         assert!(sign > 0.0 && hash > 0.0 && calls > 0.0 && round_trip > 0.0 && sync > 0.0);
-        assert!(check > sign && check > check_in_batch && sync_p99 >= sync);
+        assert!(check > sign && check > check_together && sync_p99 >= sync);
     }
 }

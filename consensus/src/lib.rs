@@ -111,5 +111,5 @@ pub use instance::{Action, Instance, SlotEvent, WAITING_BYTES_MAX};
 pub use record::Record;
 pub use replica::{Event, Judgement, Recovery, Replica, Silence};
 pub use rules::MUTANTS;
-pub use signature::{PublicKey, Signatures};
+pub use signature::{Signatures, VerifyingKey};
 pub use trust::*;

@@ -13,13 +13,13 @@ const TAG: &[u8] = b"hpaxos/v1/signatures\0";
 
 /// A public key for which not just anybody can sign.
 #[derive(Clone, Copy, Debug)]
-pub struct PublicKey(VerificationKey);
+pub struct VerifyingKey(VerificationKey);
 
-impl PublicKey {
+impl VerifyingKey {
     /// The key of these bytes; none if they are no point of the curve, or one of small order.
     pub fn new(bytes: &[u8; 32]) -> Option<Self> {
         let key = VerificationKey::try_from(*bytes).ok().filter(|_| !is_of_small_order(bytes));
-        key.map(PublicKey)
+        key.map(VerifyingKey)
     }
 
     /// Whether `signature` is one of this key over `bytes`.
@@ -53,26 +53,21 @@ impl Signatures {
 
     /// The first that is not right, in the order in which they were added from 0.
     pub fn first_wrong(&self) -> Option<usize> {
-        if self.weak.is_none() && self.are_right_together() {
+        if self.weak.is_none() && self.items.len() > 1 && self.are_right_together() {
             return None;
         }
-        self.wrong_alone().into_iter().chain(self.weak).min()
+        let wrong = self.items.iter().position(|item| item.clone().verify_single().is_err());
+        wrong.into_iter().chain(self.weak).min()
     }
 
-    /// Whether a random sum of their equations holds. Which sum depends on all of them, so that nobody can choose signatures
-    /// that are wrong and cancel out; a right one never fails, a wrong one passes once in 2^128.
+    /// Whether a random sum of their equations holds. What is random in it depends on all of them, so that nobody can choose
+    /// signatures that are wrong and cancel out: right ones never fail, wrong ones pass once in 2^128. In which order the
+    /// library draws is not fixed, and makes no other difference.
     fn are_right_together(&self) -> bool {
-        if self.items.len() < 2 {
-            return self.wrong_alone().is_none();
-        }
         let seed = Sha256::new().chain_update(TAG).chain_update(self.all.clone().finalize());
         let mut together = batch::Verifier::new();
         self.items.iter().for_each(|item| together.queue(item.clone()));
         together.verify(ChaCha20Rng::from_seed(seed.finalize().into())).is_ok()
-    }
-
-    fn wrong_alone(&self) -> Option<usize> {
-        self.items.iter().position(|item| item.clone().verify_single().is_err())
     }
 }
 
@@ -84,8 +79,8 @@ fn is_of_small_order(key: &[u8; 32]) -> bool {
     SMALL.contains(&y)
 }
 
-/// The second coordinates of the eight points whose order divides 8, as they may be encoded: 0, 1 and -1, which have second
-/// encodings beyond p = 2^255 - 19, and those of order 8.
+/// The second coordinates of the eight points whose order divides 8, as they may be encoded: 0 and 1, also beyond
+/// p = 2^255 - 19; -1; and those of order 8.
 const SMALL: [[u8; 32]; 7] = [
     little(0),
     little(1),

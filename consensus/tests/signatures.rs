@@ -193,7 +193,8 @@ fn an_r_of_small_order_makes_no_difference() {
         let signature = bytes(&format!("{point}{scalar}"));
         assert!(keys.verify(vote(&forge), signature).is_ok(), "{point}");
         // Nor does it make a signature of something else.
-        let other = keys.verify(forge.proposal(2, ValueHash([9; 32])), signature);
+        let proposal = forge.unsigned(forge.proposal(2, ValueHash([8; 32]))).id();
+        let other = keys.verify(forge.reply(ReplyKind::OneB, 1, None, [proposal]), signature);
         assert_eq!(other, Err(SignatureError::Signature), "{point}");
     }
 }

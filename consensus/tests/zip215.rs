@@ -2,8 +2,8 @@
 //!
 //! Known edge cases are of *Taming the many EdDSAs* (Chalkias, Garillot, Nikolaenko, 2020) and of C2SP's CCTV.
 
-use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
-use hpaxos_consensus::{PublicKey, Signatures};
+use ed25519_dalek::{Signer, SigningKey};
+use hpaxos_consensus::{Signatures, VerifyingKey};
 use proptest::prelude::*;
 
 /// A key, what it should have signed, and what should be the signature.
@@ -16,7 +16,7 @@ struct Claim {
 
 impl Claim {
     fn is_right(&self) -> bool {
-        PublicKey::new(&self.key).is_some_and(|key| key.has_signed(&self.bytes, &self.signature))
+        VerifyingKey::new(&self.key).is_some_and(|key| key.has_signed(&self.bytes, &self.signature))
     }
 }
 
@@ -116,12 +116,12 @@ fn edge_cases_are_the_same_together() {
 #[test]
 fn weak_keys_are_the_14_encodings_and_no_others() {
     for key in small() {
-        assert!(VerifyingKey::from_bytes(&key).expect("a point").is_weak());
-        assert!(PublicKey::new(&key).is_none());
+        assert!(ed25519_dalek::VerifyingKey::from_bytes(&key).expect("a point").is_weak());
+        assert!(VerifyingKey::new(&key).is_none());
     }
     for signer in 0..=255 {
         let key = SigningKey::from_bytes(&[signer; 32]).verifying_key();
-        assert!(!key.is_weak() && PublicKey::new(key.as_bytes()).is_some());
+        assert!(!key.is_weak() && VerifyingKey::new(key.as_bytes()).is_some());
     }
 }
 

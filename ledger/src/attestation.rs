@@ -7,7 +7,7 @@ use crate::digest::{History, ResultsRoot, StateRoot, sha256};
 use crate::network::EPOCH;
 use borsh::{BorshDeserialize, BorshSerialize};
 use ed25519_dalek::{Signer, SigningKey};
-use hpaxos_consensus::{Epoch, NetworkId, PublicKey};
+use hpaxos_consensus::{Epoch, NetworkId, VerifyingKey};
 use hpaxos_learner_graph::{LEARNERS_MAX, LearnerGraph, LearnerSet};
 
 const TAG: &[u8] = b"hpaxos/v1/attestation\0";
@@ -48,7 +48,7 @@ impl Attestation {
 
     /// Whether `signature` is one of `key`, an acceptor's.
     pub fn is_signed_by(&self, network: NetworkId, key: &[u8; 32], signature: &[u8; 64]) -> bool {
-        let key = PublicKey::new(key);
+        let key = VerifyingKey::new(key);
         key.is_some_and(|key| key.has_signed(&self.signed_bytes(network), signature))
     }
 

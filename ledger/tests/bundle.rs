@@ -265,6 +265,33 @@ fn takes_exactly_the_signatures_of_all_signers() {
     assert_eq!(weak.check(&rules, 3).unwrap_err().code, Code::BadSignature);
 }
 
+/// Signatures of a block are checked together; those of the first bundle are known.
+#[test]
+fn the_wrong_one_of_many_signatures_is_found() {
+    let rules = rules(&genesis(""));
+    let parts = || vec![part("red", vec![pay(0, 1, 1)])];
+    let right = [
+        bundle(1, 10, &[0, 1], parts()),
+        bundle(2, 10, &[2], parts()),
+        bundle(3, 10, &[0, 1, 2], parts()),
+    ];
+    let first = right[0].id(NETWORK);
+    let known = |id: &BundleId, _: &[[u8; 64]]| *id == first;
+    for (index, wrong) in [(1, 0), (2, 0), (2, 1), (2, 2)] {
+        let mut bundles = right.to_vec();
+        bundles[index].signatures[wrong][7] ^= 1;
+        let bytes = Block { bundles }.to_bytes();
+        let refused = Block::check_knowing(&rules, 3, &bytes, &known).unwrap_err();
+        let InvalidBlock::Bundle { index: found, refusal } = refused else { panic!("{refused}") };
+        assert_eq!((found, refusal.code), (index, Code::BadSignature));
+        assert_eq!(refusal.at, Some(format!("signatures[{wrong}]")));
+    }
+    let mut fewer = right[1].clone();
+    fewer.signatures.clear();
+    let id = fewer.id(NETWORK);
+    assert_eq!(Bundle::check_signatures([(&right[0], &first), (&fewer, &id)]).unwrap_err().0, 1);
+}
+
 #[test]
 fn blocks_are_judged_by_rules_slot_and_bytes() {
     let rules = rules(&genesis(""));

@@ -21,7 +21,7 @@ use hpaxos_consensus::message::{Keys, Opened, Packet, PacketError, SignatureErro
 use hpaxos_consensus::{LogName, NetworkId, Peer};
 use hpaxos_learner_graph::LearnerGraph;
 use hpaxos_ledger::limits::SLOT_MAX;
-use hpaxos_ledger::{Attestation, Bundle, Certificate, Code};
+use hpaxos_ledger::{Attestation, Bundle, BundleId, Certificate, Code};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -35,8 +35,8 @@ const REMEMBERED_MAX: usize = 4_096;
 /// decided.
 const BEHIND_MAX: u64 = 128;
 
-/// Bundles whose signatures are checked together: with two each, that takes a millisecond.
-const CHECKED_TOGETHER: usize = 32;
+/// Signatures of bundles that are checked before somebody else has the thread: they take a millisecond.
+const CHECKED_TOGETHER: usize = 64;
 
 /// Packets whose signatures were checked, by the hash of their bytes.
 pub struct Remembered(Mutex<LruCache<[u8; 32], Packet>>);
@@ -121,49 +121,62 @@ impl Checked {
 
     async fn take_bundles(&self, from: Peer, log: &LogName, bundles: &[Vec<u8>]) -> Verdict {
         let Some(log) = self.views.log(&log.0) else { return Verdict::Ignore };
-        let mut all = Verdict::Ignore;
-        for together in bundles.chunks(CHECKED_TOGETHER) {
-            match self.take_together(from, log, together) {
-                Verdict::Accept => all = Verdict::Accept,
-                Verdict::Ignore => {}
-                Verdict::Reject => return Verdict::Reject,
-            }
-            // Checking the signatures of all of them takes longer than a task should hold a thread.
-            yield_now().await;
-        }
-        all
-    }
-
-    fn take_together(&self, from: Peer, log: LogIndex, bundles: &[Vec<u8>]) -> Verdict {
+        let bundles: Option<Vec<Bundle>> =
+            bundles.iter().map(|bytes| Bundle::from_bytes(bytes)).collect();
+        let Some(bundles) = bundles else { return Verdict::Reject };
         let slot = self.decisions.height(log);
         if self.decisions.furthest_certified(log) > slot + BEHIND_MAX {
             return Verdict::Ignore;
         }
-        let mut good = Vec::new();
-        for bytes in bundles {
-            let Some(bundle) = Bundle::from_bytes(bytes) else { return Verdict::Reject };
+        let (mut verdict, mut together, mut signatures) = (Verdict::Ignore, Vec::new(), 0);
+        for bundle in bundles {
             // A node that is ahead or behind may see another slot: only what can never be right is refused.
             match bundle.check_but_signatures(self.judge.rules(log), slot) {
-                Ok(id) => good.push((bundle, id)),
+                // Those of what waits here were checked when it came.
+                Ok(id) if self.mempool.knows(log, &id, &bundle.signatures) => {}
+                Ok(id) => {
+                    signatures += bundle.signatures.len();
+                    together.push((bundle, id));
+                }
                 Err(refusal) if matches!(refusal.code, Code::Expired | Code::TooFar) => {}
                 Err(_) => return Verdict::Reject,
             }
-        }
-        // Those of what waits here were checked when it came.
-        good.retain(|(bundle, id)| !self.mempool.knows(log, id, &bundle.signatures));
-        if Bundle::check_signatures(good.iter().map(|(bundle, id)| (bundle, id))).is_err() {
-            return Verdict::Reject;
-        }
-        let mut all = Verdict::Ignore;
-        for (bundle, id) in good {
-            self.metrics.signatures_checked(Signed::Bundle, bundle.signatures.len());
-            if !self.views.is_used(log, &id)
-                && self.mempool.add(log, id, Arc::new(bundle), Source::Peer(from)) == Added::New
-            {
-                all = Verdict::Accept;
+            if signatures >= CHECKED_TOGETHER {
+                signatures = 0;
+                match self.take_together(from, log, std::mem::take(&mut together)) {
+                    Verdict::Ignore => {}
+                    Verdict::Accept => verdict = Verdict::Accept,
+                    Verdict::Reject => return Verdict::Reject,
+                }
+                yield_now().await;
             }
         }
-        all
+        match self.take_together(from, log, together) {
+            Verdict::Ignore => verdict,
+            last => last,
+        }
+    }
+
+    /// Takes bundles in if their signatures are right.
+    fn take_together(
+        &self,
+        from: Peer,
+        log: LogIndex,
+        bundles: Vec<(Bundle, BundleId)>,
+    ) -> Verdict {
+        if Bundle::check_signatures(bundles.iter().map(|(bundle, id)| (bundle, id))).is_err() {
+            return Verdict::Reject;
+        }
+        let mut verdict = Verdict::Ignore;
+        for (bundle, id) in bundles {
+            self.metrics.signatures_checked(Signed::Bundle, bundle.signatures.len());
+            let is_news = !self.views.is_used(log, &id)
+                && self.mempool.add(log, id, Arc::new(bundle), Source::Peer(from)) == Added::New;
+            if is_news {
+                verdict = Verdict::Accept;
+            }
+        }
+        verdict
     }
 
     fn take_attestation(

@@ -5,6 +5,7 @@ use crate::metrics::{Metrics, Signed};
 use crate::store::LogIndex;
 use hpaxos_consensus::{Judgement, NetworkId, Slot, ValueHash};
 use hpaxos_ledger::{Block, BundleId, LogRules, value};
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// Blocks up to this size are judged at once: handing them over would take longer.
@@ -60,16 +61,18 @@ impl Judge {
     pub fn judge_now(&self, log: LogIndex, slot: Slot, bytes: Arc<[u8]>) -> Judged {
         let value = value(self.network, &bytes);
         // Signatures of what waits here were checked when it came.
+        let unknown = Cell::new(0);
         let known = |id: &BundleId, signatures: &[[u8; 64]]| {
             let is_known = self.mempool.knows(log, id, signatures);
             if !is_known {
-                self.metrics.signatures_checked(Signed::Bundle, signatures.len());
+                unknown.set(unknown.get() + signatures.len());
             }
             is_known
         };
         let checked = Block::check_knowing(self.rules(log), slot.0, &bytes, &known);
         let (judgement, bundles) = match checked {
             Ok(block) => {
+                self.metrics.signatures_checked(Signed::Bundle, unknown.get());
                 let ids = block.bundles.iter().map(|bundle| bundle.id(self.network));
                 (Judgement::Valid, ids.collect())
             }

@@ -11,6 +11,7 @@ use hpaxos_spec::model::witness::{Found, search};
 use hpaxos_spec::properties::Property;
 use hpaxos_spec::simulator::setting::Setting;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 const FOUR: &str = include_str!("../graphs/four-and-one.toml");
 const D4: &str = include_str!("../graphs/d4.toml");
@@ -51,6 +52,16 @@ fn both_see_the_same(graph: &str, values: &str, change: impl Fn(Setup) -> Setup)
     assert_eq!(faithful.1, reduced.1, "observations");
     assert_eq!(faithful.2, reduced.2, "witnesses");
     assert!(reduced.0 * 4 < faithful.0, "reduced");
+}
+
+#[test]
+fn a_search_that_gives_up_says_how_far_it_came() {
+    let setup = setup(FOUR, "vwv", Mode::Reduced);
+    let byzantine = last(&setup, 1);
+    let limits = Limits { time: Some(Duration::ZERO), ..Limits::default() };
+    let report = explore(Engines::new(setup.with_byzantine(byzantine, 2)), 2, limits, |_, _| {});
+    assert!(!report.complete && report.violations.is_empty());
+    assert!((1..1_000_000).contains(&report.states), "{}", report.states);
 }
 
 #[test]

@@ -15,7 +15,7 @@ const TEXT: &str = "\
 Four validators with stores on disk and the log of two chains, three sends. {clients} clients on the same machine, whose work is not in
 the CPU time, send a bundle each over HTTP, wait for its outcome on both chains, and send the next: the network gets as many as it
 takes. A bundle moves gold on both chains for each that signs, and makes new objects of so many bytes on one of them; a slot takes
-what waits, up to 1 MiB. The floor is checking each signature once at each node.";
+what waits, up to 1 MiB. The floor is checking each signature once at each node, many together.";
 
 /// More than any network takes.
 const PER_SECOND: u32 = 100_000;
@@ -76,7 +76,7 @@ fn cpu(run: &Run) -> Option<f64> {
 
 fn floor(case: &Case) -> impl Fn(&Run) -> Option<f64> {
     let checks = case.network.validators as f64 * f64::from(load(case).signatures);
-    move |run| Some(checks * run.cost.check / 1e3)
+    move |run| Some(checks * run.cost.check_together / 1e3)
 }
 
 fn table(cases: &[Case]) -> Table {

@@ -2,7 +2,7 @@
 
 use crate::arithmetic::{Counts, decision_ms};
 use crate::network::Sends;
-use crate::primitives::{BATCH, MESSAGE_BYTES, Primitives};
+use crate::primitives::{MESSAGE_BYTES, Primitives, TOGETHER};
 use crate::section::{Section, Table, figure};
 use crate::setting::{Place, Setting};
 use anyhow::Result;
@@ -38,11 +38,11 @@ pub fn run(setting: &Setting) -> Result<Section> {
 
 fn primitives(disk: &Primitives, memory: &Primitives) -> Table {
     let mut table = Table::new("", ["what", "µs"]);
-    let batch = format!("check one of {BATCH} signatures, together, CPU");
+    let together = format!("check one of {TOGETHER} signatures, together, CPU");
     for (what, micros) in [
         ("sign, CPU", disk.sign),
         ("check a signature, CPU", disk.check),
-        (&batch, disk.check_in_batch),
+        (&together, disk.check_together),
         ("SHA-256 of a message, CPU", disk.hash),
         ("one `write` and one `read` over loopback, CPU", disk.calls),
         ("loopback, there and back, p50", disk.round_trip),

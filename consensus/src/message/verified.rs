@@ -2,7 +2,7 @@
 
 use super::{Announcement, Body, Kind, Message, Signed, domain_tag};
 use crate::ids::{LogName, MessageId, NetworkId, Place};
-use crate::signature::PublicKey;
+use crate::signature::VerifyingKey;
 use crate::trust::Schedule;
 use ed25519_dalek::SigningKey;
 use hpaxos_learner_graph::{AcceptorId, AcceptorSet, LearnerGraph};
@@ -95,7 +95,7 @@ impl Signer for NoSigner {
 #[derive(Clone, Debug)]
 pub struct Keys {
     network: NetworkId,
-    keys: Vec<PublicKey>,
+    keys: Vec<VerifyingKey>,
     logs: BTreeMap<LogName, LogSigners>,
 }
 
@@ -149,7 +149,7 @@ impl Keys {
                 .public_key
                 .as_ref()
                 .ok_or_else(|| KeysError::Missing(acceptor.name.clone()))?;
-            let usable = PublicKey::new(bytes);
+            let usable = VerifyingKey::new(bytes);
             keys.push(usable.ok_or_else(|| KeysError::Weak(acceptor.name.clone()))?);
         }
         let logs = logs.into_iter().filter_map(|name| graph.log(name)).map(|log| {

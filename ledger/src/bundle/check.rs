@@ -10,7 +10,7 @@ use crate::limits::{
 use crate::moving::{Claim, NotAClaim};
 use crate::refusal::{Code, Refusal};
 use crate::rules::LogRules;
-use hpaxos_consensus::{NetworkId, PublicKey, Signatures};
+use hpaxos_consensus::{NetworkId, Signatures, VerifyingKey};
 
 impl Bundle {
     /// Whether a block of `slot` may contain it.
@@ -105,33 +105,37 @@ impl Bundle {
             let place = format!("signers[{}]", index + 1);
             return Err(malformed("signers should be sorted, none twice").at(place));
         }
-        if self.signatures.len() != signers.len() {
-            let message = format!("{} signatures of {}", self.signatures.len(), signers.len());
+        self.check_signature_count()
+    }
+
+    fn check_signature_count(&self) -> Result<(), Refusal> {
+        let (signatures, signers) = (self.signatures.len(), self.body.signers.len());
+        if signatures != signers {
+            let message = format!("{signatures} signatures of {signers}");
             return Err(Refusal::new(Code::BadSignature, message).at("signatures"));
         }
         Ok(())
     }
 
-    /// The signatures of many bundles with their ids together, in some half of the time. As many as there are signers each.
+    /// The signatures of many bundles together, each of whose ids is at hand, in some half of the time.
     ///
     /// # Errors
-    /// The first bundle that has a wrong one, from 0, and which.
+    /// A bundle that has a wrong one, from 0, and which: the first, if none has more or less of them than signers.
     pub fn check_signatures<'a>(
-        bundles: impl IntoIterator<Item = (&'a Bundle, &'a BundleId), IntoIter: Clone>,
+        bundles: impl IntoIterator<Item = (&'a Bundle, &'a BundleId)>,
     ) -> Result<(), (usize, Refusal)> {
-        let bundles = bundles.into_iter();
-        let mut all = Signatures::default();
-        for (bundle, id) in bundles.clone() {
+        let (mut all, mut places) = (Signatures::default(), Vec::new());
+        for (place, (bundle, id)) in bundles.into_iter().enumerate() {
+            bundle.check_signature_count().map_err(|refusal| (place, refusal))?;
             let signed = id.signing_bytes();
-            for (signer, signature) in bundle.body.signers.iter().zip(&bundle.signatures) {
+            let signers = bundle.body.signers.iter().zip(&bundle.signatures);
+            for (index, (signer, signature)) in signers.enumerate() {
                 all.add(signer, &signed, signature);
+                places.push((place, index, signer));
             }
         }
         let Some(wrong) = all.first_wrong() else { return Ok(()) };
-        let signatures = bundles.enumerate().flat_map(|(place, (bundle, _))| {
-            bundle.body.signers.iter().enumerate().map(move |signer| (place, signer))
-        });
-        let (place, (index, signer)) = signatures.into_iter().nth(wrong).expect("one was added");
+        let (place, index, signer) = places[wrong];
         let message = format!("no signature of {} over this bundle", hex::encode(signer));
         let at = format!("signatures[{index}]");
         Err((place, Refusal::new(Code::BadSignature, message).at(at)))
@@ -143,7 +147,7 @@ impl Bundle {
         let signers = self.body.signers.iter().enumerate();
         let missing = signers.filter(|(index, signer)| {
             let signature = self.signatures.get(*index);
-            let key = PublicKey::new(signer);
+            let key = VerifyingKey::new(signer);
             !key.zip(signature).is_some_and(|(key, signature)| key.has_signed(&signed, signature))
         });
         missing.map(|(_, signer)| *signer).collect()

@@ -79,7 +79,7 @@ impl Receipt {
     /// Looks at whether its parts belong together, and whether a quorum of each chain, as `graph` has it, attests them.
     /// Nothing covers `atomicity`, and a state root only if its very slot is certified.
     ///
-    /// Takes as long as its signatures do: some 45 µs for each.
+    /// Takes as long as its signatures do: some 25 µs for each.
     pub fn verify(&self, network: NetworkId, graph: &LearnerGraph) -> Verified {
         let mut checks = self.check_bundle(network);
         for (name, chain) in &self.chains {
@@ -103,10 +103,9 @@ impl Receipt {
     }
 
     fn check_bundle(&self, network: NetworkId) -> Vec<ReceiptCheck> {
-        let Bundle { body, signatures } = &self.bundle;
+        let body = &self.bundle.body;
         let id = self.id == body.id(network) && self.log == body.log;
-        let signed = signatures.len() == body.signers.len()
-            && Bundle::check_signatures([(&self.bundle, &self.id)]).is_ok();
+        let signed = Bundle::check_signatures([(&self.bundle, &self.id)]).is_ok();
         let touched = !body.parts.is_empty()
             && body.parts.len() == self.chains.len()
             && body.parts.iter().all(|part| self.chains.contains_key(&part.chain));

@@ -75,11 +75,12 @@ pub fn explore(
     for handle in handles {
         handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     }
+    // Paths are found by taking their steps once more.
+    checker.model().end_here(false);
     let mut violations: Vec<_> = checker.discoveries().into_iter().collect();
     violations.sort_by_key(|(name, _)| *name);
     let cut = limits.generated.is_some_and(|most| checker.state_count() >= most);
     let model = checker.model().clone();
-    model.end_here(false);
     Report {
         complete: !cut && !given_up && violations.is_empty(),
         states: checker.unique_state_count(),

@@ -261,7 +261,8 @@ impl Engines {
 
     /// Whether live learners decide in time from a state on, if that is asked.
     pub(crate) fn goes_on(&self, state: &State) -> bool {
-        if !self.setup.liveness || self.honest(state).any(|local| local.flaw.is_some()) {
+        let ended = self.ended.load(Ordering::Relaxed);
+        if !self.setup.liveness || ended || self.honest(state).any(|local| local.flaw.is_some()) {
             return true;
         }
         let outcome = self.go_on(state);
