@@ -138,6 +138,8 @@ fn wrong_ones_do_not_cancel_out() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// Of honest signatures, some of them changed somewhere, in any order.
     #[test]
     fn together_as_alone(
