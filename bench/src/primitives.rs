@@ -81,8 +81,10 @@ impl Primitives {
 /// Public keys, each with its signature of the message.
 fn signed() -> Vec<([u8; 32], [u8; 64])> {
     let keys = (0..TOGETHER).map(|place| SigningKey::from_bytes(&[place as u8 + 1; 32]));
-    let of = |key: SigningKey| (key.verifying_key().to_bytes(), key.sign(&[3; MESSAGE_BYTES]));
-    keys.map(of).map(|(key, signature)| (key, signature.to_bytes())).collect()
+    let signed = |key: SigningKey| {
+        (key.verifying_key().to_bytes(), key.sign(&[3; MESSAGE_BYTES]).to_bytes())
+    };
+    keys.map(signed).collect()
 }
 
 /// CPU time that this thread has used.

@@ -9,8 +9,6 @@ use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes, batch};
 use sha2::{Digest, Sha256};
 
-const TAG: &[u8] = b"hpaxos/v1/signatures\0";
-
 /// A public key for which not just anybody can sign.
 #[derive(Clone, Copy, Debug)]
 pub struct VerifyingKey(VerificationKey);
@@ -34,6 +32,7 @@ pub struct Signatures {
     items: Vec<batch::Item>,
     /// The first that is of a key for which anybody can sign.
     weak: Option<usize>,
+    /// Everything that was added.
     all: Sha256,
 }
 
@@ -64,10 +63,10 @@ impl Signatures {
     /// signatures that are wrong and cancel out: right ones never fail, wrong ones pass once in 2^128. In which order the
     /// library draws is not fixed, and makes no other difference.
     fn are_right_together(&self) -> bool {
-        let seed = Sha256::new().chain_update(TAG).chain_update(self.all.clone().finalize());
+        let seed = self.all.clone().finalize();
         let mut together = batch::Verifier::new();
         self.items.iter().for_each(|item| together.queue(item.clone()));
-        together.verify(ChaCha20Rng::from_seed(seed.finalize().into())).is_ok()
+        together.verify(ChaCha20Rng::from_seed(seed.into())).is_ok()
     }
 }
 

@@ -13,6 +13,7 @@ use hpaxos_consensus::{Evidence, EvidenceKind, LogName, MessageId, NetworkId, No
 use hpaxos_learner_graph::{Declarations, LearnerGraph, Safe};
 use std::sync::Arc;
 use support::forge::{Forge, packet};
+use support::points::{SMALL, unhex};
 use support::run::NETWORK;
 use support::trust::{declarations, trust};
 
@@ -127,25 +128,7 @@ fn a_wrong_signature_says_nothing_against_the_id() {
     assert_eq!(opened(&right, &keys), Ok(right.id()));
 }
 
-/// The eight points of small order, and all other encodings of them that decoders have been seen to take.
-const SMALL: [&str; 14] = [
-    "0000000000000000000000000000000000000000000000000000000000000000",
-    "0000000000000000000000000000000000000000000000000000000000000080",
-    "0100000000000000000000000000000000000000000000000000000000000000",
-    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
-    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
-    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "0100000000000000000000000000000000000000000000000000000000000080",
-    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-];
-
-/// Of the vote, by acceptor 1, with each of those as R, and an s for which the equation holds but for R's part of small
+/// Of the vote, by acceptor 1, with each point of [`SMALL`] as R, and an s for which the equation holds but for R's part of small
 /// order.
 const SMALL_R: [&str; 14] = [
     "0cbe48e2c607e187c3cb132ff110175a6c2a10408804a69ee0666253677e480b",
@@ -164,10 +147,6 @@ const SMALL_R: [&str; 14] = [
     "fa4a7a909abd8c56c7422450960686578ba73fede1e4a039a72b1724bc69b40c",
 ];
 
-fn bytes<const COUNT: usize>(text: &str) -> [u8; COUNT] {
-    hex::decode(text).expect("hex").try_into().expect("so many bytes")
-}
-
 #[test]
 fn keys_for_which_anybody_can_sign_are_refused_when_loaded() {
     let with = |key: Option<[u8; 32]>| {
@@ -176,7 +155,7 @@ fn keys_for_which_anybody_can_sign_are_refused_when_loaded() {
         keys_of(declared).map(|_| ())
     };
     for small in SMALL {
-        assert!(matches!(with(Some(bytes(small))), Err(KeysError::Weak(name)) if name == "v002"));
+        assert!(matches!(with(Some(unhex(small))), Err(KeysError::Weak(name)) if name == "v002"));
     }
     // No point of the curve has y = 2.
     let mut no_point = [0; 32];
@@ -190,7 +169,7 @@ fn keys_for_which_anybody_can_sign_are_refused_when_loaded() {
 fn an_r_of_small_order_makes_no_difference() {
     let (keys, forge) = (keys(), forge());
     for (point, scalar) in SMALL.into_iter().zip(SMALL_R) {
-        let signature = bytes(&format!("{point}{scalar}"));
+        let signature = unhex(&format!("{point}{scalar}"));
         assert!(keys.verify(vote(&forge), signature).is_ok(), "{point}");
         // Nor does it make a signature of something else.
         let proposal = forge.unsigned(forge.proposal(2, ValueHash([8; 32]))).id();
@@ -208,10 +187,10 @@ const GOOD_PLUS_ORDER: &str = "af75f1239802a50cdc0282e73ac02fa6938a21091008d2d81
 #[test]
 fn a_signature_has_one_form() {
     let (keys, forge) = (keys(), forge());
-    let good = bytes(GOOD);
+    let good = unhex(GOOD);
     assert_eq!(*forge.signed(vote(&forge)).signature(), good);
     assert!(keys.verify(vote(&forge), good).is_ok());
-    let other = keys.verify(vote(&forge), bytes(GOOD_PLUS_ORDER));
+    let other = keys.verify(vote(&forge), unhex(GOOD_PLUS_ORDER));
     assert_eq!(other, Err(SignatureError::Signature));
     for bit in 0..512 {
         let mut flipped = good;
@@ -235,13 +214,13 @@ const MIXED_WITH_COFACTOR: &str = "c1ebfbbbb950480d8a5b26279e67342114aa941d6d118
 #[test]
 fn the_equation_is_checked_with_the_cofactor() {
     let mut declared = declared();
-    declared.acceptors[1].public_key = Some(bytes(MIXED_KEY));
+    declared.acceptors[1].public_key = Some(unhex(MIXED_KEY));
     let keys = keys_of(declared).expect("it is not weak");
     let forge = forge();
     for exact in MIXED_EXACT {
-        assert!(keys.verify(vote(&forge), bytes(exact)).is_ok());
+        assert!(keys.verify(vote(&forge), unhex(exact)).is_ok());
     }
-    assert!(keys.verify(vote(&forge), bytes(MIXED_WITH_COFACTOR)).is_ok());
+    assert!(keys.verify(vote(&forge), unhex(MIXED_WITH_COFACTOR)).is_ok());
 }
 
 /// A message with its signature, as somebody hands it over.

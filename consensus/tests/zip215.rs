@@ -2,9 +2,12 @@
 //!
 //! Known edge cases are of *Taming the many EdDSAs* (Chalkias, Garillot, Nikolaenko, 2020) and of C2SP's CCTV.
 
+mod support;
+
 use ed25519_dalek::{Signer, SigningKey};
 use hpaxos_consensus::{Signatures, VerifyingKey};
 use proptest::prelude::*;
+use support::points::{SMALL, unhex};
 
 /// A key, what it should have signed, and what should be the signature.
 #[derive(Clone, Debug)]
@@ -26,10 +29,6 @@ fn first_wrong<'a>(claims: impl IntoIterator<Item = &'a Claim>) -> Option<usize>
     together.first_wrong()
 }
 
-fn unhex<const COUNT: usize>(text: &str) -> [u8; COUNT] {
-    hex::decode(text).expect("hex").try_into().expect("so many bytes")
-}
-
 fn claim(key: &str, bytes: &[u8], signature: &str) -> Claim {
     Claim { key: unhex(key), bytes: bytes.to_vec(), signature: unhex(signature) }
 }
@@ -40,38 +39,12 @@ fn honest(signer: u8, word: u8) -> Claim {
     Claim { key: key.verifying_key().to_bytes(), bytes, signature }
 }
 
-/// All 14 encodings of the eight points of small order.
-fn small() -> Vec<[u8; 32]> {
-    let near_p = |low: u8| {
-        let mut y = [0xff; 32];
-        (y[0], y[31]) = (low, 0x7f);
-        y
-    };
-    let little = |y: u8| {
-        let mut bytes = [0; 32];
-        bytes[0] = y;
-        bytes
-    };
-    let of_order_8 = [
-        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-    ];
-    let mut all = vec![little(0), little(1), near_p(0xec), near_p(0xed), near_p(0xee)];
-    all.extend(of_order_8.map(unhex::<32>));
-    let negative = all.clone().into_iter().map(|mut y| {
-        y[31] |= 0x80;
-        y
-    });
-    all.extend(negative);
-    all
-}
-
 /// Whether each is right.
 fn edge_cases() -> Vec<(Claim, bool)> {
     // The equation holds whatever was signed, and by ZIP 215 all of these would be right: but anybody can make them.
     let mut all = Vec::new();
-    for key in small() {
-        for r in small() {
+    for key in SMALL.map(unhex) {
+        for r in SMALL.map(unhex::<32>) {
             let signature = [r, [0; 32]].concat().try_into().expect("twice 32");
             all.push((Claim { key, bytes: b"anything".to_vec(), signature }, false));
         }
@@ -115,7 +88,7 @@ fn edge_cases_are_the_same_together() {
 
 #[test]
 fn weak_keys_are_the_14_encodings_and_no_others() {
-    for key in small() {
+    for key in SMALL.map(unhex) {
         assert!(ed25519_dalek::VerifyingKey::from_bytes(&key).expect("a point").is_weak());
         assert!(VerifyingKey::new(&key).is_none());
     }

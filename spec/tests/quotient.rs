@@ -5,23 +5,16 @@
 
 use hpaxos_learner_graph::file;
 use hpaxos_spec::model::setup::{Mode, Setup};
+use hpaxos_spec::model::universe::hash_of as key;
 use hpaxos_spec::model::{Engines, State};
 use hpaxos_spec::simulator::setting::Setting;
 use stateright::Model;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 const FOUR: &str = include_str!("../graphs/four-and-one.toml");
 const RED_AND_BLUE: &str = include_str!("../graphs/red-and-blue.toml");
 const PAIR: &str = include_str!("../graphs/pair.toml");
 const D4: &str = include_str!("../graphs/d4.toml");
-
-/// Equal for states that are one.
-fn key(state: &State) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    state.hash(&mut hasher);
-    hasher.finish()
-}
 
 /// The steps that a state has, and where they lead.
 fn successors(model: &Engines, state: &State) -> Vec<(String, State)> {

@@ -4,5 +4,6 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 pub mod forge;
+pub mod points;
 pub mod run;
 pub mod trust;

@@ -63,13 +63,9 @@ pub fn explore(
         if said.elapsed() > Duration::from_secs(2) {
             said = Instant::now();
             progress(checker.unique_state_count(), checker.state_count());
-            if limits.memory_mb.is_some_and(|most| rss_mb() >= most) {
-                given_up = true;
-            }
+            given_up |= limits.memory_mb.is_some_and(|most| rss_mb() >= most);
         }
-        if limits.time.is_some_and(|most| started.elapsed() >= most) {
-            given_up = true;
-        }
+        given_up |= limits.time.is_some_and(|most| started.elapsed() >= most);
         checker.model().end_here(given_up);
     }
     for handle in handles {
